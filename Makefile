@@ -1,0 +1,46 @@
+# Every target sets itself up: a fresh machine needs python3 (3.10 or newer) and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Tests run in parallel processes; one thread each keeps them from fighting over the cores.
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo test test-fast lint bench cards clean setup
+.DEFAULT_GOAL := setup
+
+setup: $(STAMP)
+
+# uv resolves and installs the 6 GB environment in under a minute; pip brings uv.
+$(STAMP): pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints requirements.lock --editable ".[dev]"
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/pixio-hf demo --out demo --overwrite
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+# Newest versions that pyproject.toml admits, for every platform; no index address is written into the file.
+lock: $(STAMP)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-emit-index-url \
+		--no-annotate --quiet --output-file requirements.lock --upgrade
+
+clean:
+	rm -rf $(VENV) demo .cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,27 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Pixio for the Hugging Face ecosystem. Importing this package registers its classes with transformers' Auto classes."""
+
+from .checkpoints.bundled import bundled_checkpoint
+from .configuration_pixio import PixioConfig
+from .image_processing_pil_pixio import PixioImageProcessorPil
+from .image_processing_pixio import PixioImageProcessor
+from .modeling_pixio import PixioBackbone, PixioModel, PixioPreTrainedModel
+from .modeling_pixio_dense import PixioForDepthEstimation
+from .modeling_pixio_pretraining import PixioForPreTraining
+from .registration import register
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PixioBackbone",
+    "PixioConfig",
+    "PixioForDepthEstimation",
+    "PixioForPreTraining",
+    "PixioImageProcessor",
+    "PixioImageProcessorPil",
+    "PixioModel",
+    "PixioPreTrainedModel",
+    "bundled_checkpoint",
+]
+
+register()

@@ -1,0 +1,62 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Names of encoder tensors on disk: every spelling that is read, and the one that is written.
+
+Three spellings of Pixio exist: the official Hub's (`encoder.layer.0.attention.attention.query`, `.mlp.fc1`), what
+transformers 5.23 writes (`.intermediate.dense`, `.output.dense`) and its in-memory names (`layers.0.attention.q_proj`).
+All load; only the official one is written, because every transformers >= 5.0 reads it. transformers skips its own table
+for classes from outside the library, so that each layer would silently stay random: `register_key_mapping` hands it ours.
+"""
+
+from transformers.conversion_mapping import register_checkpoint_conversion_mapping
+from transformers.core_model_loading import WeightRenaming
+
+# A name starts the key or follows a dot; without this, `resize_layers.0` would count as `layers.0`.
+START = r"(?<![^.])"
+
+# (spellings that are read, name in memory, spelling that is written)
+ENCODER_NAMES = (
+    (START + r"(?:encoder\.layer|layers)\.(?=\d)", "layers.", "encoder.layer."),
+    (START + r"attention\.(?:attention\.query|q_proj)\.", "attention.q_proj.", "attention.attention.query."),
+    (START + r"attention\.(?:attention\.key|k_proj)\.", "attention.k_proj.", "attention.attention.key."),
+    (START + r"attention\.(?:attention\.value|v_proj)\.", "attention.v_proj.", "attention.attention.value."),
+    (START + r"attention\.(?:output\.dense|o_proj)\.", "attention.o_proj.", "attention.output.dense."),
+    (START + r"(?:intermediate\.dense|mlp\.fc1)\.", "mlp.fc1.", "mlp.fc1."),
+    (START + r"(?<!attention\.)(?:output\.dense|mlp\.fc2)\.", "mlp.fc2.", "mlp.fc2."),
+    (START + r"(?:norm1|layernorm_before)\.", "layernorm_before.", "norm1."),
+    (START + r"(?:norm2|layernorm_after)\.", "layernorm_after.", "norm2."),
+)
+
+
+class SpellingRename(WeightRenaming):
+    """Renaming that reads several spellings of a name and writes back one of them.
+
+    transformers reverses on saving only those renames that matched on loading, to the spelling that was read. As a
+    pattern here matches the in-memory spelling too, it always counts as used, and always reverses to `written`.
+    """
+
+    __slots__ = ("written",)
+
+    def __init__(self, source_patterns, target_patterns, written: str | None = None):
+        super().__init__(source_patterns=source_patterns, target_patterns=target_patterns)
+        self.written = written
+
+    def reverse_transform(self):
+        assert self.written is not None
+        name = self._original_target_patterns[0].replace(".", r"\.")
+        following = r"(?=\d)" if self.written == "encoder.layer." else ""
+        return self.copy(START + name + following, self.written)
+
+    def copy(self, source_patterns, target_patterns, **kwargs):
+        copy = super().copy(source_patterns, target_patterns, **kwargs)
+        copy.written = self.written
+        return copy
+
+
+def encoder_key_mapping() -> list[SpellingRename]:
+    """The renames of ENCODER_NAMES as transformers' weight transforms, fresh ones at each call."""
+    return [SpellingRename(read, in_memory, written) for read, in_memory, written in ENCODER_NAMES]
+
+
+def register_key_mapping() -> None:
+    """Make transformers apply the mapping when it loads and saves models of type "pixio"; safe to call again."""
+    register_checkpoint_conversion_mapping("pixio", encoder_key_mapping(), overwrite=True)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,121 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Models of the commands: find one by folder, Hub id or bundled name, and load it whole or not at all."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import AutoConfig
+from transformers.utils import logging
+
+from pixio_hf.checkpoints.bundled import ASSETS, bundled_checkpoint
+from pixio_hf.configuration_pixio import PixioConfig
+from pixio_hf.image_processing_pixio import PixioImageProcessor
+from pixio_hf.modeling_pixio import PixioPreTrainedModel
+
+
+class LoadedModel(NamedTuple):
+    """A model in eval mode on its device, and the image processor that belongs to it."""
+
+    model: Any
+    processor: Any
+    device: torch.device
+
+
+def find_checkpoint(name: str) -> str:
+    """Folder or Hub id that a model name stands for: an existing folder, a bundled name, or `owner/name`.
+
+    Raises:
+        ValueError: none of them, or a folder that holds no configuration.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ValueError(f"The folder {name} is no checkpoint: it holds no config.json.")
+        return str(path)
+    if path.exists():
+        raise ValueError(
+            f"{name} is a file; name the folder of a checkpoint (convert_checkpoint.py makes one of a .pth)."
+        )
+    if (ASSETS / name / "config.json").is_file():
+        return bundled_checkpoint(name)
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return name
+    bundled = ", ".join(list_bundled()) or "none"
+    raise ValueError(f"No folder, Hub id (owner/name) or bundled checkpoint {name!r}; bundled are: {bundled}.")
+
+
+def list_bundled() -> list[str]:
+    """Names of the checkpoints inside the package."""
+    return sorted(path.parent.name for path in ASSETS.glob("*/config.json"))
+
+
+def load_config(source: str) -> PixioConfig:
+    """Configuration of a checkpoint.
+
+    Raises:
+        ValueError: it cannot be read, or belongs to another kind of model.
+    """
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except OSError as error:
+        raise ValueError(f"The model {source!r} cannot be read: {error}") from error
+    if not isinstance(config, PixioConfig):
+        raise ValueError(f"{source!r} is a {config.model_type!r} model; this command needs a Pixio one.")
+    return config
+
+
+def load_model(
+    model_class: type[PixioPreTrainedModel], source: str, device: str, dtype: str, needs: str, **overrides: Any
+) -> LoadedModel:
+    """Load weights and image processor of a checkpoint that `find_checkpoint` found, ready to predict.
+
+    `overrides` are configuration fields. `needs` says in words what a checkpoint must hold beside the encoder.
+
+    Raises:
+        ValueError: unreadable, incomplete (nothing is left at random values), or a device that is not there.
+    """
+    place = choose_device(device)
+    config = load_config(source)
+    for name, value in overrides.items():
+        setattr(config, name, value)
+    config.validate_masking()
+    config.validate_heads()
+    verbosity = logging.get_verbosity()
+    # Missing weights are an error here, and spare ones (a decoder where only the encoder is used) are fine.
+    logging.set_verbosity_error()
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model, report = model_class.from_pretrained(
+            source, config=config, dtype=getattr(torch, dtype), output_loading_info=True
+        )
+    except OSError as error:
+        raise ValueError(f"The weights of {source!r} cannot be read: {error}") from error
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(
+            f"{source!r} has no {needs} (weights such as {missing[0]} are missing): choose another --model."
+        )
+    return LoadedModel(model.to(place).eval(), load_processor(source, config), place)
+
+
+def load_processor(source: str, config: PixioConfig) -> Any:
+    """Image processor saved with a checkpoint, or the default one at the model's native size."""
+    try:
+        return PixioImageProcessor.from_pretrained(source)
+    except OSError:
+        side = config.image_size
+        return PixioImageProcessor(size={"height": side, "width": side}, size_divisor=config.patch_size)
+
+
+def choose_device(device: str) -> torch.device:
+    """Device of a name: auto, cpu or cuda; ValueError where there is no such device."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch finds no GPU here; pass --device cpu or auto.")
+    return torch.device(device)

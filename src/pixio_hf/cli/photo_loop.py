@@ -1,0 +1,81 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Photos in: read one, resize it for a model, and go through many without one bad photo stopping the others."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from pixio_hf.image_sizes import nearest_multiple
+from pixio_hf.photos import open_photo, read_photo
+
+MAX_PATCHES = 16384
+"""Attention is quadratic in patches; more than these (2048 x 2048 pixels) asks for windows."""
+
+Failures = list[tuple[Path, str]]
+
+
+def process_photos(photos: Sequence[Path], process: Callable[[Path], None], title: str) -> Failures:
+    """Process every photo with a progress bar; return those that failed, each with its reason."""
+    failures: Failures = []
+    for photo in tqdm(photos, desc=title, unit="photo", disable=len(photos) == 1):
+        try:
+            process(photo)
+        except (ValueError, OSError, PIL.Image.DecompressionBombError, torch.OutOfMemoryError) as error:
+            failures.append((photo, str(error)))
+    return failures
+
+
+def load_photo(path: Path) -> np.ndarray:
+    """Photo as the upright (3, H, W) uint8 array all commands start from.
+
+    Raises:
+        ValueError: no image, truncated, or of floats, whose range is unknown.
+    """
+    with open_photo(path) as image:
+        photo = read_photo(image)
+    if photo.dtype != np.uint8:
+        raise ValueError(
+            "the photo holds floating-point numbers of unknown range; save it with 8 or 16 bits a channel."
+        )
+    return photo
+
+
+def scaled_size(height: int, width: int, short_side: int, patch_size: int) -> tuple[int, int]:
+    """(height, width) with the aspect ratio kept, the short side at short_side and both multiples of patch_size.
+
+    Raises:
+        ValueError: the result has more patches than MAX_PATCHES.
+    """
+    scale = short_side / min(height, width)
+    size = nearest_multiple(height * scale, patch_size), nearest_multiple(width * scale, patch_size)
+    if size[0] * size[1] // patch_size**2 > MAX_PATCHES:
+        raise ValueError(
+            f"a photo of {height} x {width} would be seen at {size[0]} x {size[1]} (height x width), too much at once. Pass"
+            " a smaller --size, or cut the photo."
+        )
+    return size
+
+
+def check_side(side: int, patch_size: int, option: str) -> None:
+    """Raise ValueError unless a side given as an option is a positive multiple of the patch size."""
+    if side < patch_size or side % patch_size:
+        raise ValueError(
+            f"{option} {side} must be a positive multiple of the model's patch size {patch_size}; the nearest is"
+            f" {nearest_multiple(side, patch_size)}."
+        )
+
+
+def to_pixel_values(processor: Any, photo: np.ndarray, size: tuple[int, int] | None) -> Tensor:
+    """(3, H, W) uint8 -> normalised (1, 3, height, width) of `size`, or of the photo's own size where None."""
+    if size is None:
+        options: dict[str, Any] = {"do_resize": False, "size_divisor": 1}
+    else:
+        options = {"size": {"height": size[0], "width": size[1]}, "keep_aspect_ratio": False}
+    batch = processor(photo, input_data_format="channels_first", return_tensors="pt", **options)
+    return batch["pixel_values"]

@@ -1,0 +1,171 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Drawing: panels in a row or a table, depth in colours with a scale bar in metres. Pixels in, PNG bytes out."""
+
+import io
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+DEPTH_COLORS = "Spectral"  # near = red, far = blue
+DPI = 144
+MARGIN, GAP, TITLE_HEIGHT, BAR_WIDTH, BAR_ROOM = 0.2, 0.12, 0.3, 0.13, 0.72  # inches
+HEADING_HEIGHT, HEADLINE_HEIGHT, NOTE_HEIGHT, LINE_HEIGHT = 0.45, 0.34, 0.24, 0.17  # inches of text
+INK, PALE = "#22262b", "#6a727c"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture: (H, W, 3) uint8 pixels or (H, W) depth in metres, a title above and a note below."""
+
+    pixels: np.ndarray
+    title: str = ""
+    note: str = ""
+    depth_range: tuple[float, float] | None = None
+    """Metres at the ends of the colours; set for depth."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Panels side by side under a headline; its depth panels share one scale bar, right of the last of them."""
+
+    panels: Sequence[Panel]
+    headline: str = ""
+
+    def aspects(self) -> list[float]:
+        """Width over height of every panel; extreme shapes are shown smaller within their panel."""
+        return [min(max(panel.pixels.shape[1] / panel.pixels.shape[0], 0.3), 4.0) for panel in self.panels]
+
+    def fixed_width(self) -> float:
+        """Inches that margins, gaps and scale bar take."""
+        has_bar = any(panel.depth_range for panel in self.panels)
+        return 2 * MARGIN + GAP * (len(self.panels) - 1) + (BAR_ROOM if has_bar else 0.0)
+
+    def extra_height(self) -> float:
+        """Inches above and below the panels."""
+        titles = TITLE_HEIGHT if any(panel.title for panel in self.panels) else 0.0
+        notes = NOTE_HEIGHT if any(panel.note for panel in self.panels) else 0.0
+        return titles + notes + (HEADLINE_HEIGHT if self.headline else 0.0)
+
+
+def depth_limits(*depths: np.ndarray) -> tuple[float, float]:
+    """Ends of a common colour scale (metres): least and greatest valid depth, at least 0.2 m apart."""
+    values = np.concatenate([depth[np.isfinite(depth) & (depth > 0)] for depth in depths])
+    if not values.size:
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    missing = max(0.2 - (high - low), 0.0)
+    return max(low - missing / 2, 0.0), high + missing / 2
+
+
+def draw_row(panels: Sequence[Panel], panel_height: float = 3.0, small_print: str = "") -> bytes:
+    """PNG of panels side by side, each at its own aspect ratio."""
+    row = Row(panels)
+    return draw_page([row], row.fixed_width() + panel_height * sum(row.aspects()), small_print=small_print)
+
+
+def draw_page(rows: Sequence[Row], page_width: float, heading: str = "", small_print: str = "") -> bytes:
+    """PNG of rows of panels, each row as high as makes it page_width inches wide, under a heading, above small print.
+
+    Raises:
+        ValueError: matplotlib is not installed.
+    """
+    figure_class = _load_matplotlib()
+    lines = textwrap.wrap(small_print, int((page_width - 2 * MARGIN) * 15)) if small_print else []
+    panel_heights = [(page_width - row.fixed_width()) / sum(row.aspects()) for row in rows]
+    row_heights = [height + row.extra_height() for height, row in zip(panel_heights, rows, strict=True)]
+    head_room, foot_room = HEADING_HEIGHT if heading else 0.0, LINE_HEIGHT * len(lines) + (0.1 if lines else 0.0)
+    page_height = 2 * MARGIN + head_room + sum(row_heights) + GAP * (len(rows) - 1) + foot_room
+    page = _Page(figure_class(figsize=(page_width, page_height), dpi=DPI, facecolor="white"), page_width, page_height)
+    top = page_height - MARGIN
+    if heading:
+        page.write(MARGIN, top - 0.24, heading, 15, weight="bold")
+        top -= head_room
+    for row, panel_height, row_height in zip(rows, panel_heights, row_heights, strict=True):
+        _draw_panels(page, row, top, panel_height)
+        top -= row_height + GAP
+    for line, text in enumerate(lines):
+        page.write(MARGIN, MARGIN + LINE_HEIGHT * (len(lines) - 1 - line), text, 7.5, PALE)
+    buffer = io.BytesIO()
+    page.figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A matplotlib figure measured in inches from its lower left corner."""
+
+    figure: Any
+    width: float
+    height: float
+
+    def write(self, x: float, y: float, text: str, size: float, color: str = INK, **options: Any) -> None:
+        self.figure.text(x / self.width, y / self.height, text, fontsize=size, color=color, va="baseline", **options)
+
+    def add_axes(self, x: float, y: float, width: float, height: float) -> Any:
+        axes = self.figure.add_axes((x / self.width, y / self.height, width / self.width, height / self.height))
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        return axes
+
+
+def _draw_panels(page: _Page, row: Row, top: float, panel_height: float) -> None:
+    if row.headline:
+        page.write(MARGIN, top - 0.23, row.headline, 10.5, weight="bold")
+        top -= HEADLINE_HEIGHT
+    if any(panel.title for panel in row.panels):
+        top -= TITLE_HEIGHT
+    last_depth = max((index for index, panel in enumerate(row.panels) if panel.depth_range), default=None)
+    x = MARGIN
+    for index, (panel, aspect) in enumerate(zip(row.panels, row.aspects(), strict=True)):
+        width = aspect * panel_height
+        page.write(x, top + 0.09, panel.title, 9.5)
+        page.write(x, top - panel_height - 0.16, panel.note, 7.5, PALE)
+        _draw_panel(page.add_axes(x, top - panel_height, width, panel_height), panel)
+        x += width + GAP
+        if index == last_depth and panel.depth_range:
+            _draw_scale_bar(page.add_axes(x - 0.02, top - panel_height, BAR_WIDTH, panel_height), panel.depth_range)
+            x += BAR_ROOM
+
+
+def _draw_panel(axes: Any, panel: Panel) -> None:
+    axes.set_anchor("NW")
+    if panel.depth_range is None:
+        axes.imshow(panel.pixels, interpolation="antialiased")
+        return
+    low, high = panel.depth_range
+    depth = np.ma.masked_where(~(np.isfinite(panel.pixels) & (panel.pixels > 0)), panel.pixels)
+    axes.set_facecolor("#d5d8dc")  # no depth known here
+    axes.imshow(depth, cmap=DEPTH_COLORS, vmin=low, vmax=high, interpolation="antialiased")
+
+
+def _draw_scale_bar(axes: Any, depth_range: tuple[float, float]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = depth_range
+    ramp = np.linspace(low, high, 256)[:, None]
+    # Far at the top, as it mostly is in a photo.
+    axes.imshow(ramp, cmap=DEPTH_COLORS, aspect="auto", origin="lower", extent=(0, 1, low, high))
+    axes.yaxis.tick_right()
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.tick_params(labelsize=8, colors=INK, length=2.5, pad=2)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} m")
+
+
+def _load_matplotlib():
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ValueError("Pictures need matplotlib: pip install 'pixio-hf[demo]'.") from error
+
+    def make_figure(**options):
+        figure = Figure(**options)
+        FigureCanvasAgg(figure)
+        return figure
+
+    return make_figure

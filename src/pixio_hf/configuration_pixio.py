@@ -1,0 +1,178 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""PixioConfig: transformers' configuration plus decoder, masking and dense heads; presets of the paper's sizes."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers.models.pixio import configuration_pixio as upstream
+
+# SPEC 1.2. Decoders: SPEC 2.4 gives one width for every encoder; head widths: SPEC 5.2.
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "pixio-b16": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12},
+        "pixio-l16": {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16},
+        "pixio-h16": {"hidden_size": 1280, "num_hidden_layers": 32, "num_attention_heads": 16},
+        "pixio-1b16": {"hidden_size": 1536, "num_hidden_layers": 48, "num_attention_heads": 24},
+        "pixio-5b16": {"hidden_size": 3072, "num_hidden_layers": 48, "num_attention_heads": 32},
+        # Ours, not Meta's: small enough to train on a laptop and to ship inside the package.
+        "pixio-tiny": {
+            "hidden_size": 224,
+            "num_hidden_layers": 8,
+            "num_attention_heads": 7,
+            "image_size": 128,
+            "mask_grid_size": 2,  # a quarter of the 8 x 8 grid, as 4 is of the 16 x 16 one
+            "decoder_hidden_size": 96,
+            "decoder_num_hidden_layers": 7,
+            "decoder_num_attention_heads": 3,
+            "neck_hidden_sizes": [48, 96, 96, 96],
+            "fusion_hidden_size": 48,
+        },
+    }
+)
+HEAD_TYPES = ("dpt", "linear")
+
+
+@strict
+class PixioConfig(upstream.PixioConfig):
+    r"""Configuration of every Pixio model: transformers' PixioConfig and the fields below.
+
+    Args:
+        decoder_hidden_size (`int`, defaults to 512): width of the pre-training decoder.
+        decoder_num_hidden_layers (`int`, defaults to 32): its blocks; the deep decoder of the paper.
+        decoder_num_attention_heads (`int`, defaults to 16): its attention heads.
+        mask_ratio (`float`, defaults to 0.75): share of mask blocks hidden in pre-training, in [0, 1).
+        mask_grid_size (`int`, defaults to 4): side of a mask block, in patches.
+        norm_pix_loss (`bool`, defaults to `True`): reconstruct pixels normalised per patch.
+        head_type (`str`, defaults to `"dpt"`): dense head, `"dpt"` or `"linear"`.
+        neck_hidden_sizes (`list[int]`, defaults to [256, 512, 1024, 1024]): widths of the DPT head's four levels.
+        fusion_hidden_size (`int`, defaults to 256): width of the DPT head's fusion blocks.
+        min_depth, max_depth (`float`, default to 1e-3 and 10.0): range of depth, in metres.
+        window_size, window_stride (`int`, *optional*): dense models in eval mode predict in overlapping square windows
+            of this size in pixels; `None`: the whole image at once. The stride defaults to two thirds of the window.
+        semantic_loss_ignore_index (`int`, defaults to 255): label that segmentation ignores.
+
+    `drop_path_rate` is the rate of the last block; it grows linearly from 0 at the first (SPEC 2.7).
+
+    Raises:
+        ValueError: a field is out of its range, or fields contradict each other.
+    """
+
+    decoder_hidden_size: int = 512
+    decoder_num_hidden_layers: int = 32
+    decoder_num_attention_heads: int = 16
+    mask_ratio: float | int = 0.75
+    mask_grid_size: int = 4
+    norm_pix_loss: bool = True
+    head_type: str = "dpt"
+    neck_hidden_sizes: list[int] | tuple[int, ...] = (256, 512, 1024, 1024)
+    fusion_hidden_size: int = 256
+    min_depth: float | int = 1e-3
+    max_depth: float | int = 10.0
+    window_size: int | None = None
+    window_stride: int | None = None
+    semantic_loss_ignore_index: int = 255
+
+    def __post_init__(self, **kwargs):
+        self.neck_hidden_sizes = list(self.neck_hidden_sizes)
+        super().__post_init__(**kwargs)
+        # Called here too, so that users meet a plain ValueError rather than the dataclass library's own error type.
+        self.validate_encoder()
+        self.validate_masking()
+        self.validate_heads()
+
+    @classmethod
+    def preset(cls, name: str, **overrides) -> "PixioConfig":
+        """Configuration of a named size: pixio-b16, -l16, -h16, -1b16, -5b16 (SPEC 1.2) or our pixio-tiny.
+
+        Raises:
+            ValueError: unknown preset, or an override that is no field of the configuration.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"Unknown preset {name!r}; choose one of {', '.join(PRESETS)}.")
+        known = {field.name for field in fields(cls)} | {"out_features", "out_indices", "num_labels"}
+        if unknown := sorted(set(overrides) - known):
+            raise ValueError(f"Unknown configuration fields: {', '.join(unknown)}.")
+        return cls(**{**PRESETS[name], **overrides})
+
+    @property
+    def patch_grid_size(self) -> int:
+        """Side of the native patch grid: image_size over patch_size."""
+        return self.image_size // self.patch_size  # pyright: ignore[reportOperatorIssue]
+
+    def drop_path_rates(self) -> list[float]:
+        """Stochastic depth rate of every encoder block, linear from 0 to `drop_path_rate` (SPEC 2.7)."""
+        last = max(self.num_hidden_layers - 1, 1)
+        return [self.drop_path_rate * block / last for block in range(self.num_hidden_layers)]
+
+    def validate_encoder(self):
+        """Sizes of the encoder are positive and fit each other."""
+        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "mlp_ratio", "num_channels"):
+            _check_positive(self, name)
+        for name in ("image_size", "patch_size"):
+            value = getattr(self, name)
+            if isinstance(value, list | tuple):
+                raise ValueError(f"{name} must be one number (Pixio's images and patches are square), got {value}.")
+            _check_positive(self, name)
+        if self.image_size % self.patch_size:  # pyright: ignore[reportOperatorIssue]
+            raise ValueError(f"image_size {self.image_size} must be a multiple of patch_size {self.patch_size}.")
+        if self.n_cls_tokens < 1:
+            raise ValueError(f"n_cls_tokens must be at least 1, got {self.n_cls_tokens}.")
+        _check_heads(self, "hidden_size", "num_attention_heads")
+        for name in ("drop_path_rate", "hidden_dropout_prob", "attention_probs_dropout_prob"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}.")
+
+    def validate_masking(self):
+        """Decoder and mask settings are in range; whether blocks tile an image is checked where the image is known."""
+        for name in (
+            "decoder_hidden_size",
+            "decoder_num_hidden_layers",
+            "decoder_num_attention_heads",
+            "mask_grid_size",
+        ):
+            _check_positive(self, name)
+        _check_heads(self, "decoder_hidden_size", "decoder_num_attention_heads")
+        if not 0 <= self.mask_ratio < 1:
+            raise ValueError(f"mask_ratio must lie in [0, 1), got {self.mask_ratio}.")
+
+    def validate_heads(self):
+        """Dense head settings are in range."""
+        if self.head_type not in HEAD_TYPES:
+            raise ValueError(f"head_type must be one of {', '.join(HEAD_TYPES)}, got {self.head_type!r}.")
+        if len(self.neck_hidden_sizes) != 4 or min(self.neck_hidden_sizes) < 1:
+            raise ValueError(f"neck_hidden_sizes must be four positive widths, got {self.neck_hidden_sizes}.")
+        _check_positive(self, "fusion_hidden_size")
+        if not (0 < self.min_depth < self.max_depth and math.isfinite(self.max_depth)):
+            raise ValueError(
+                f"Depths must satisfy 0 < min_depth < max_depth (metres), got {self.min_depth} and {self.max_depth}."
+            )
+        if self.window_size is None:
+            if self.window_stride is not None:
+                raise ValueError(f"window_stride {self.window_stride} needs a window_size; set it or drop the stride.")
+            return
+        if self.window_size < 1 or self.window_size % self.patch_size:  # pyright: ignore[reportOperatorIssue]
+            raise ValueError(
+                f"window_size {self.window_size} must be a positive multiple of patch_size {self.patch_size}."
+            )
+        if self.window_stride is not None and not 1 <= self.window_stride <= self.window_size:
+            raise ValueError(
+                f"window_stride must lie between 1 and window_size {self.window_size}, got {self.window_stride}."
+            )
+
+
+def _check_positive(config: PixioConfig, name: str) -> None:
+    if getattr(config, name) < 1:
+        raise ValueError(f"{name} must be at least 1, got {getattr(config, name)}.")
+
+
+def _check_heads(config: PixioConfig, width_name: str, heads_name: str) -> None:
+    width, num_heads = getattr(config, width_name), getattr(config, heads_name)
+    if width % num_heads:
+        raise ValueError(f"{width_name} {width} must be a multiple of {heads_name} {num_heads}.")
+
+
+__all__ = ["PixioConfig"]

@@ -1,0 +1,37 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Synthetic data: endless rendered rooms and streets with exact metric depth.
+
+They are computer-made, not photographs. They serve to train and test depth estimation where no data set can be
+downloaded; numbers measured on them say nothing about a benchmark of photographs.
+"""
+
+from pixio_hf.data.synthetic_scenes.datasets import (
+    SyntheticSceneDataset,
+    iterable_scenes,
+)
+from pixio_hf.data.synthetic_scenes.rendering import (
+    RGBDBatch,
+    build_scene,
+    render_scene,
+    render_scenes,
+)
+from pixio_hf.data.synthetic_scenes.scenes import SceneKind
+from pixio_hf.data.synthetic_scenes.seeds import (
+    HELD_OUT_SEEDS,
+    SCENE_GENERATOR_VERSION,
+    TRAIN_SEEDS,
+)
+
+
+__all__ = [
+    "HELD_OUT_SEEDS",
+    "SCENE_GENERATOR_VERSION",
+    "TRAIN_SEEDS",
+    "RGBDBatch",
+    "SceneKind",
+    "SyntheticSceneDataset",
+    "build_scene",
+    "iterable_scenes",
+    "render_scene",
+    "render_scenes",
+]

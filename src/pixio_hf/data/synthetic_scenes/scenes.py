@@ -1,0 +1,109 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""What a synthetic scene is made of: primitives with materials, a camera and a light.
+
+World axes: x and z span the floor, y points up, metres. A primitive may be turned about the vertical by `yaw`; its
+local point (x, y, z) lies at world offset (x cos + z sin, y, -x sin + z cos).
+"""
+
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal
+
+
+SceneKind = Literal["room", "outdoor", "mixed"]
+SCENE_KINDS: tuple[str, ...] = ("room", "outdoor", "mixed")
+
+Vector = tuple[float, float, float]
+Matrix = tuple[Vector, Vector, Vector]
+
+
+class Shape(IntEnum):
+    BOX = 0
+    SPHERE = 1
+    CYLINDER = 2  # upright
+
+
+class Texture(IntEnum):
+    PLAIN = 0
+    TILES = 1
+    CHECKER = 2
+    PLANKS = 3
+    BRICKS = 4
+    STRIPES = 5
+    NOISE = 6
+    FACADE = 7
+    PANES = 8
+    PICTURE = 9
+    PANELS = 10
+    BOOKS = 11
+
+
+@dataclass(frozen=True)
+class Material:
+    """Colours are display (sRGB-like) values in [0, 1]; `scale` is the size of one texture cell in metres."""
+
+    color: Vector
+    second_color: Vector = (0.0, 0.0, 0.0)
+    texture: Texture = Texture.PLAIN
+    scale: tuple[float, float] = (1.0, 1.0)
+    phase: float = 0.0
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """A box, sphere or upright cylinder: `half` are the half extents of its box (m); a sphere has three equal ones."""
+
+    shape: Shape
+    center: Vector
+    half: Vector
+    material: Material
+    yaw: float = 0.0
+    casts_shadow: bool = True
+    is_mirror: bool = False
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera; angles in radians, `pitch` positive upwards, `fov` is the horizontal field of view."""
+
+    position: Vector
+    yaw: float
+    pitch: float
+    roll: float
+    fov: float
+
+    def rotation(self) -> Matrix:
+        """Columns right, down, forward in world axes: a pixel (u, v) looks along `rotation @ (u, v, 1)`."""
+        cos_yaw, sin_yaw = math.cos(self.yaw), math.sin(self.yaw)
+        cos_pitch, sin_pitch = math.cos(self.pitch), math.sin(self.pitch)
+        cos_roll, sin_roll = math.cos(self.roll), math.sin(self.roll)
+        level_right = (cos_yaw, 0.0, -sin_yaw)
+        level_down = (sin_yaw * sin_pitch, -cos_pitch, cos_yaw * sin_pitch)
+        forward = (sin_yaw * cos_pitch, sin_pitch, cos_yaw * cos_pitch)
+        right = tuple(cos_roll * r + sin_roll * d for r, d in zip(level_right, level_down, strict=True))
+        down = tuple(cos_roll * d - sin_roll * r for r, d in zip(level_right, level_down, strict=True))
+        rows = tuple((right[axis], down[axis], forward[axis]) for axis in range(3))
+        return rows  # pyright: ignore[reportReturnType]
+
+
+@dataclass
+class Scene:
+    """One synthetic scene.
+
+    `room_size` (width x, height y, depth z) makes it the inside of a box that starts at the origin, with `shell`
+    holding six materials: floor, ceiling, walls at x = 0, x = width, z = 0, z = depth. `room_size=None` is outdoors:
+    the ground y = 0 with a road along z and four materials: grass, asphalt, pavement, road paint; above it is sky.
+    """
+
+    camera: Camera
+    shell: list[Material]
+    light_position: Vector
+    light_strength: float
+    ambient: float
+    light_falloff: float
+    """Distance in metres at which the light has dropped to one half; infinite for the sun."""
+    max_depth: float
+    room_size: Vector | None = None
+    sky_colors: tuple[Vector, Vector] = ((0.8, 0.88, 0.95), (0.4, 0.6, 0.9))
+    primitives: list[Primitive] = field(default_factory=list)

@@ -1,0 +1,235 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Dense prediction heads over the token features of any plain vision transformer (SPEC 5.1-5.3).
+
+Both heads return logits at the requested size; what they mean (depth after a sigmoid, classes) is the model's affair.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+NUM_TAPS = 4
+
+
+def dpt_tap_blocks(num_hidden_layers: int) -> tuple[int, int, int, int]:
+    """Blocks, counted from 0, whose outputs feed the DPT head: the ends of four equal quarters (SPEC 5.2)."""
+    quarter = num_hidden_layers // NUM_TAPS
+    if quarter < 1:
+        raise ValueError(
+            f"A DPT head taps {NUM_TAPS} different blocks, but the encoder has num_hidden_layers={num_hidden_layers}. "
+            "Use an encoder with at least 4 blocks, or a linear head."
+        )
+    return quarter - 1, 2 * quarter - 1, 3 * quarter - 1, 4 * quarter - 1
+
+
+def concat_class_mean(patch_tokens: Tensor, class_tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Append the mean class token to every patch token: (B, N, D), (B, K, D) -> (B, 2D, h, w) (SPEC 5.1)."""
+    height, width = grid
+    batch_size, num_patches, hidden_size = patch_tokens.shape
+    if height * width != num_patches:
+        raise ValueError(
+            f"A grid of {height} x {width} has {height * width} patches, but there are {num_patches} tokens."
+        )
+    if class_tokens.shape[0] != batch_size or class_tokens.shape[2] != hidden_size or class_tokens.shape[1] < 1:
+        raise ValueError(
+            f"class_tokens of shape {tuple(class_tokens.shape)} do not fit patch_tokens of shape "
+            f"{tuple(patch_tokens.shape)}: expected ({batch_size}, K, {hidden_size}) with K >= 1."
+        )
+    class_mean = class_tokens.mean(dim=1, keepdim=True).expand(-1, num_patches, -1)
+    features = torch.cat((patch_tokens, class_mean), dim=-1)
+    # Tokens are channels-last already: a permuted view keeps that layout, and convolutions need no transposed copy.
+    return features.view(batch_size, height, width, 2 * hidden_size).permute(0, 3, 1, 2)
+
+
+class DPTHead(nn.Module):
+    """Fuse four depths of a transformer from coarse to fine: 4 x (B, C_in, h, w) -> (B, num_labels, H, W) logits.
+
+    The dense prediction transformer head of SPEC 5.2 (Ranftl et al., 2021), without BatchNorm. `neck_hidden_sizes` are
+    the channels of the four levels, finest first; `fusion_hidden_size` those of the fused paths.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        neck_hidden_sizes: Sequence[int],
+        fusion_hidden_size: int,
+        num_labels: int,
+    ) -> None:
+        super().__init__()
+        _check_positive(
+            in_channels=in_channels,
+            fusion_hidden_size=fusion_hidden_size,
+            num_labels=num_labels,
+        )
+        if len(neck_hidden_sizes) != NUM_TAPS or min(neck_hidden_sizes) < 1:
+            raise ValueError(f"neck_hidden_sizes needs {NUM_TAPS} positive sizes, got {list(neck_hidden_sizes)}.")
+        finest, fine, _, coarsest = neck_hidden_sizes
+        self.in_channels = in_channels
+        self.projections = nn.ModuleList(nn.Conv2d(in_channels, size, 1) for size in neck_hidden_sizes)
+        self.resamplers = nn.ModuleList(
+            (
+                nn.ConvTranspose2d(finest, finest, 4, stride=4),
+                nn.ConvTranspose2d(fine, fine, 2, stride=2),
+                nn.Identity(),
+                nn.Conv2d(coarsest, coarsest, 3, stride=2, padding=1),
+            )
+        )
+        self.lateral_convs = nn.ModuleList(
+            nn.Conv2d(size, fusion_hidden_size, 3, padding=1, bias=False) for size in neck_hidden_sizes
+        )
+        self.fusions = nn.ModuleList(
+            FusionBlock(fusion_hidden_size, is_deepest=level == NUM_TAPS - 1) for level in range(NUM_TAPS)
+        )
+        self.output_convs = nn.Sequential(
+            nn.Conv2d(fusion_hidden_size, fusion_hidden_size, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(fusion_hidden_size, num_labels, 1),
+        )
+
+    def forward(self, features: Sequence[Tensor], output_size: tuple[int, int]) -> Tensor:
+        """Predict logits from four maps, shallowest block first: 4 x (B, C_in, h, w) -> (B, num_labels, H, W)."""
+        _check_features(features, NUM_TAPS, self.in_channels, output_size)
+        levels = [
+            lateral_conv(resample(project(feature)))
+            for feature, project, resample, lateral_conv in zip(
+                features,
+                self.projections,
+                self.resamplers,
+                self.lateral_convs,
+                strict=True,
+            )
+        ]
+        path = self.fusions[3](levels[3], None, levels[2].shape[-2:])
+        path = self.fusions[2](path, levels[2], levels[1].shape[-2:])
+        path = self.fusions[1](path, levels[1], levels[0].shape[-2:])
+        height, width = levels[0].shape[-2:]
+        path = self.fusions[0](path, levels[0], (2 * height, 2 * width))
+        return _resize(self.output_convs(path), output_size)
+
+
+class LinearHead(nn.Module):
+    """Normalise one feature map and project it linearly: (B, C_in, h, w) -> (B, num_labels, H, W) (SPEC 5.3)."""
+
+    def __init__(self, in_channels: int, num_labels: int) -> None:
+        super().__init__()
+        _check_positive(in_channels=in_channels, num_labels=num_labels)
+        self.in_channels = in_channels
+        self.batch_norm = nn.BatchNorm2d(in_channels, eps=1e-5, momentum=0.1)
+        self.projection = nn.Conv2d(in_channels, num_labels, 1)
+
+    def forward(self, features: Sequence[Tensor], output_size: tuple[int, int]) -> Tensor:
+        """Predict logits from a sequence that holds the last block's map: (B, C_in, h, w) -> (B, num_labels, H, W)."""
+        _check_features(features, 1, self.in_channels, output_size)
+        return _resize(self.projection(self.batch_norm(features[0])), output_size)
+
+
+class FusionBlock(nn.Module):
+    """Add a lateral level to the running path, refine, and resize: (B, F, h, w) -> (B, F, H, W) (SPEC 5.2, step 6)."""
+
+    def __init__(self, hidden_size: int, is_deepest: bool = False) -> None:
+        super().__init__()
+        # Nothing comes from below the deepest level, so it has no lateral to add; see UnusedResidualUnit.
+        self.residual_unit1 = UnusedResidualUnit(hidden_size) if is_deepest else ResidualUnit(hidden_size)
+        self.residual_unit2 = ResidualUnit(hidden_size)
+        self.out_conv = nn.Conv2d(hidden_size, hidden_size, 1)
+
+    def forward(self, path: Tensor, lateral: Tensor | None, output_size: tuple[int, int]) -> Tensor:
+        if lateral is not None:
+            path = path + self.residual_unit1(lateral)
+        # Before the resize, not after: the result is the same, as its weights sum to one, on a quarter of the pixels.
+        return _resize(self.out_conv(self.residual_unit2(path)), output_size)
+
+
+class ResidualUnit(nn.Module):
+    """Two rectified 3x3 convolutions beside an untouched shortcut: (B, F, h, w) -> (B, F, h, w) (SPEC 5.2, step 5)."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(hidden_size, hidden_size, 3, padding=1)
+        self.conv2 = nn.Conv2d(hidden_size, hidden_size, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.conv2(F.relu(self.conv1(F.relu(features))))
+
+
+class UnusedResidualUnit(nn.Module):
+    """Keeps the weights of the deepest fusion block's lateral unit, which no prediction ever uses (SPEC 5.2, step 7).
+
+    Original checkpoints carry them, and a checkpoint that is imported and exported again has to come out bit for bit.
+    They are buffers and not frozen parameters: an optimiser, weight decay or DistributedDataParallel then never sees
+    them, and from_pretrained, which makes every parameter that it loads trainable, cannot undo that.
+    """
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.conv1 = UnusedConvolution(hidden_size)
+        self.conv2 = UnusedConvolution(hidden_size)
+
+
+class UnusedConvolution(nn.Module):
+    """Weight and bias of a 3x3 convolution that is stored but never applied."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(hidden_size, hidden_size, 3, 3))
+        self.register_buffer("bias", torch.zeros(hidden_size))
+
+
+@torch.no_grad()
+def initialize_head_module(module: nn.Module) -> bool:
+    """Give one module of a head the framework's default initialisation; True if it was one that holds weights.
+
+    Meant for `PreTrainedModel._init_weights`, whose own normal(0.02) is too small for a deep stack of rectified
+    convolutions. Only torch.nn.init functions write, which transformers makes skip weights that a checkpoint filled.
+    """
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        module.reset_parameters()
+    elif isinstance(module, nn.BatchNorm2d):
+        assert module.running_mean is not None and module.running_var is not None
+        assert module.num_batches_tracked is not None
+        nn.init.ones_(module.weight)
+        nn.init.zeros_(module.bias)
+        nn.init.zeros_(module.running_mean)
+        nn.init.ones_(module.running_var)
+        nn.init.zeros_(module.num_batches_tracked)
+    elif isinstance(module, UnusedConvolution):
+        nn.init.zeros_(module.weight)
+        nn.init.zeros_(module.bias)
+    else:
+        return False
+    return True
+
+
+def _resize(features: Tensor, output_size: tuple[int, int]) -> Tensor:
+    return F.interpolate(features, size=tuple(output_size), mode="bilinear", align_corners=True)
+
+
+def _check_positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, got {size}.")
+
+
+def _check_features(
+    features: Sequence[Tensor],
+    num_features: int,
+    in_channels: int,
+    output_size: tuple[int, int],
+) -> None:
+    if isinstance(features, Tensor) or len(features) != num_features:
+        found = "a single tensor" if isinstance(features, Tensor) else f"{len(features)} maps"
+        raise ValueError(f"Expected a sequence of {num_features} feature maps (B, C, h, w), got {found}.")
+    first = features[0]
+    for feature in features:
+        if feature.ndim != 4 or feature.shape[1] != in_channels or feature.shape != first.shape:
+            raise ValueError(
+                f"Every feature map must have the same shape (B, {in_channels}, h, w), "
+                f"got {[tuple(feature.shape) for feature in features]}."
+            )
+    if len(output_size) != 2 or min(output_size) < 1:
+        raise ValueError(f"output_size must be (height, width), both at least 1, got {tuple(output_size)}.")

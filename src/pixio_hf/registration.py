@@ -1,0 +1,43 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Registration with transformers: the only place that touches global state.
+
+After `import pixio_hf` the Auto classes return this package's classes for model_type "pixio"; `transformers.PixioModel`
+itself stays transformers' own, and so does every process that never imports this package.
+"""
+
+from transformers import (
+    AutoBackbone,
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModel,
+    AutoModelForDepthEstimation,
+    AutoModelForPreTraining,
+)
+
+from .checkpoint_names import register_key_mapping
+from .configuration_pixio import PixioConfig
+from .image_processing_pil_pixio import PixioImageProcessorPil
+from .image_processing_pixio import PixioImageProcessor
+from .modeling_pixio import PixioBackbone, PixioModel
+from .modeling_pixio_dense import PixioForDepthEstimation
+from .modeling_pixio_pretraining import PixioForPreTraining
+
+AUTO_CLASSES = (
+    (AutoModel, PixioModel),
+    (AutoBackbone, PixioBackbone),
+    (AutoModelForPreTraining, PixioForPreTraining),
+    (AutoModelForDepthEstimation, PixioForDepthEstimation),
+)
+
+
+def register() -> None:
+    """Register configuration, models, processors and key mapping; safe to call again."""
+    register_key_mapping()
+    AutoConfig.register("pixio", PixioConfig, exist_ok=True)
+    for auto_class, model_class in AUTO_CLASSES:
+        auto_class.register(PixioConfig, model_class, exist_ok=True)
+    AutoImageProcessor.register(
+        PixioConfig,
+        image_processor_classes={"torchvision": PixioImageProcessor, "pil": PixioImageProcessorPil},
+        exist_ok=True,
+    )

@@ -1,0 +1,41 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Pictures that show how a run is doing."""
+
+import os
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
+from ..modeling_pixio_pretraining import PixioForPreTraining, PixioForPreTrainingOutput
+from ..patches import patchify, unpatchify
+
+
+@torch.no_grad()
+def save_reconstruction_panel(
+    model: PixioForPreTraining, pixel_values: Tensor, outputs: PixioForPreTrainingOutput, path: str | Path
+) -> None:
+    """Write a PNG with one row per image: original, what the encoder saw, reconstruction; (B, 3, H, W) images."""
+    count = len(pixel_values)
+    assert outputs.logits is not None and outputs.mask is not None
+    shown = PixioForPreTrainingOutput(logits=outputs.logits[:count], mask=outputs.mask[:count])
+    mean, std = (pixel_values.new_tensor(v)[:, None, None] for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
+    originals = (pixel_values.float() * std + mean).clamp(0, 1)
+    seen = mask_image(originals, outputs.mask[:count], model.config.patch_size)  # pyright: ignore[reportArgumentType]
+    rows = torch.cat((originals, seen, model.reconstruct(shown, pixel_values)), dim=3)
+    height, width = rows.shape[0] * rows.shape[2], rows.shape[3]
+    picture = rows.permute(0, 2, 3, 1).reshape(height, width, 3).mul(255).round().to(torch.uint8)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"partial-{path.name}")
+    Image.fromarray(picture.cpu().numpy()).save(partial)
+    os.replace(partial, path)
+
+
+def mask_image(images: Tensor, mask: Tensor, patch_size: int, fill: float = 0.5) -> Tensor:
+    """Grey out masked patches: (B, C, H, W), (B, N) 1 = masked -> (B, C, H, W)."""
+    patches = patchify(images, patch_size)
+    patches = torch.where(mask[:, :, None].bool(), torch.full_like(patches, fill), patches)
+    return unpatchify(patches, patch_size, *(side // patch_size for side in images.shape[-2:]))
