@@ -2,7 +2,8 @@
 """The `pixio-hf` command line: commands, options and help texts. The work itself is in `pixio_hf.cli`.
 
 This module lies beside the package because importing anything from `pixio_hf` registers its classes with transformers
-and loads torch, which takes seconds; `pixio-hf --help` must answer at once. So each command imports its work when it runs.
+and loads torch, which takes seconds; `pixio-hf --help` must answer at once. So each command imports its work when it
+runs.
 """
 
 import os
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 
 
-class Device(str, Enum):  # noqa: UP042 - StrEnum is newer than Python 3.10
+class Device(str, Enum):
     """Where a model runs; auto is the GPU where there is one."""
 
     auto = "auto"
@@ -33,7 +34,7 @@ class Device(str, Enum):  # noqa: UP042 - StrEnum is newer than Python 3.10
     cuda = "cuda"
 
 
-class Dtype(str, Enum):  # noqa: UP042 - as above
+class Dtype(str, Enum):
     """Number format a model computes in."""
 
     float32 = "float32"
@@ -97,9 +98,7 @@ def reconstruct(
     seed: Annotated[int, typer.Option(help="Seed of the mask; every photo gets the same mask.")] = 0,
     size: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", help="Side of the square the photo is resized to [default: the model's native size]."
-        ),
+        typer.Option(metavar="N", help="Side of the square it is resized to [default: the model's native size]."),
     ] = None,
     device: DeviceChoice = Device.auto,
     dtype: DtypeChoice = Dtype.float32,
@@ -206,8 +205,11 @@ def demo(
         typer.echo(line)
 
 
-class plain_errors:  # noqa: N801 - reads as the statement it is
-    """Turn what a user can mend (wrong values, unreadable files) into one line on stderr and exit code 2."""
+class plain_errors:
+    """Turn what a user can mend (wrong values, unreadable files) into one line on stderr and exit code 2.
+
+    PIXIO_HF_TRACEBACK=1 in the environment shows the traceback instead.
+    """
 
     def __enter__(self) -> None:
         return None

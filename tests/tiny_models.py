@@ -3,6 +3,7 @@
 
 import re
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from pixio_hf import PixioConfig
 from pixio_hf.checkpoints.key_mapping import memory_to_hub_name
+
+Model = TypeVar("Model", bound=nn.Module)
 
 SPELLINGS = ("official", "transformers_5_23", "in_memory")
 
@@ -33,7 +36,7 @@ def tiny_config(**overrides) -> PixioConfig:
 
 
 @torch.no_grad()
-def randomize_weights(model: nn.Module, seed: int = 0) -> nn.Module:
+def randomize_weights(model: Model, seed: int = 0) -> Model:
     """Fill every weight and buffer with random numbers: fresh LayerNorms are ones and zeros and hide swaps."""
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in model.state_dict().items():

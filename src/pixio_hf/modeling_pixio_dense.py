@@ -137,7 +137,7 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
 
 def select_hidden_states(
     outputs: BaseModelOutputWithPooling | None, wanted: bool | int | list[int]
-) -> tuple[Tensor | None, ...] | None:
+) -> tuple[Tensor, ...] | None:
     """Hidden states that a caller asked for: all, none, or, as in transformers' encoders, those of some indices."""
     if outputs is None or outputs.hidden_states is None or wanted is False:
         return None
@@ -145,7 +145,8 @@ def select_hidden_states(
         return outputs.hidden_states
     num_states = len(outputs.hidden_states)
     kept = {index % num_states for index in ([wanted] if isinstance(wanted, int) else wanted)}
-    return tuple(state if index in kept else None for index, state in enumerate(outputs.hidden_states))
+    selected = (state if index in kept else None for index, state in enumerate(outputs.hidden_states))
+    return tuple(selected)  # pyright: ignore[reportReturnType]
 
 
 __all__ = ["PixioDensePreTrainedModel", "PixioForDepthEstimation"]

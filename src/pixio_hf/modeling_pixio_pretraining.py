@@ -48,6 +48,7 @@ class PixioDecoder(nn.Module):
         block_config = copy.deepcopy(config)
         block_config.hidden_size = config.decoder_hidden_size
         block_config.num_attention_heads = config.decoder_num_attention_heads
+        self.block_config = block_config
         self.n_cls_tokens = config.n_cls_tokens
         width = config.decoder_hidden_size
         self.embed = nn.Linear(config.hidden_size, width)
@@ -94,6 +95,11 @@ class PixioForPreTraining(PixioPreTrainedModel):
         if isinstance(module, PixioDecoder):
             init.normal_(module.mask_token, std=self.config.initializer_range)
             init.trunc_normal_(module.position_embeddings, std=self.config.initializer_range)
+
+    def set_attn_implementation(self, *args, **kwargs) -> None:
+        """Choose the attention implementation as in any transformers model, for the decoder too."""
+        super().set_attn_implementation(*args, **kwargs)
+        self.decoder.block_config._attn_implementation = self.config._attn_implementation
 
     @can_return_tuple
     def forward(

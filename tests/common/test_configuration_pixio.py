@@ -4,9 +4,9 @@
 import unittest
 
 import stand_ins  # noqa: F401  must precede transformers' tests
+from tests.test_configuration_common import ConfigTester
 
 from pixio_hf import PixioConfig
-from tests.test_configuration_common import ConfigTester
 
 
 class PixioConfigTest(unittest.TestCase):

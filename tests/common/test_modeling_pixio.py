@@ -6,11 +6,11 @@ from unittest import mock
 
 import stand_ins  # noqa: F401  must precede transformers' tests
 import torch
+from tests.test_backbone_common import BackboneTesterMixin
+from tests.test_modeling_common import ModelTesterMixin, floats_tensor
 from transformers.testing_utils import torch_device
 
 from pixio_hf import PixioBackbone, PixioConfig, PixioForDepthEstimation, PixioForPreTraining, PixioModel
-from tests.test_backbone_common import BackboneTesterMixin
-from tests.test_modeling_common import ModelTesterMixin, floats_tensor
 
 
 class PixioModelTester:
@@ -31,8 +31,8 @@ class PixioModelTester:
         self.head_type = head_type
         self.num_patches = (self.image_size // self.patch_size) ** 2
         self.num_mask_blocks = self.num_patches // 4
-        # transformers' comparison of eager and sdpa attention masks the first num_masks of mask_length patches, but gives
-        # an attention mask for all tokens: nothing masked is the only case that fits both.
+        # transformers' comparison of eager and sdpa attention masks the first num_masks of mask_length patches, but
+        # gives an attention mask for all tokens: nothing masked is the only case that fits both.
         self.mask_length = self.num_patches
         self.num_masks = 0
         # Half of the patches reach the encoder of the pre-training model.

@@ -1,4 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""PixioConfig: the contract's defaults, presets, saving, and refusal of bad values."""
+
 import json
 
 import pytest
@@ -70,7 +72,7 @@ def test_preset_overrides_leave_the_preset_alone():
 
 
 def test_unknown_presets_and_overrides():
-    with pytest.raises(ValueError, match="pixio-xxl.*pixio-h16"):
+    with pytest.raises(ValueError, match=r"pixio-xxl.*pixio-h16"):
         PixioConfig.preset("pixio-xxl")
     with pytest.raises(ValueError, match="maks_ratio"):
         PixioConfig.preset("pixio-tiny", maks_ratio=0.5)

@@ -1,4 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Original state dicts to the Hub's names and back."""
+
 import pytest
 import torch
 from torch import Tensor

@@ -1,4 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Block masks from noise, and masks given as booleans."""
+
 import pytest
 import torch
 

@@ -1,4 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""PixioModel and PixioBackbone: masking, sizes, feature maps, initialisation, bad input."""
+
 import pytest
 import torch
 import transformers

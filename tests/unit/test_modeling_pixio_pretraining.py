@@ -1,4 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""PixioForPreTraining: loss, masks, reconstruction, bad input."""
+
 import pytest
 import torch
 
@@ -95,7 +97,7 @@ def test_bad_input(model):
 
 def test_zero_kept_blocks():
     model = PixioForPreTraining(tiny_config(mask_ratio=0.75, mask_grid_size=4))
-    with pytest.raises(ValueError, match="mask_ratio 0.75 keeps none of the 1 mask blocks"):
+    with pytest.raises(ValueError, match=r"mask_ratio 0\.75 keeps none of the 1 mask blocks"):
         model(random_images())
 
 

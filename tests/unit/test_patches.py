@@ -1,4 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Patches and pixels, there and back."""
+
 import pytest
 import torch
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""`pixio-hf demo`: depth, reconstruction and features of bundled photos and rendered rooms, on one sheet and one page."""
+"""`pixio-hf demo`: depth, reconstruction and features of bundled photos and rendered rooms: a sheet, a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def run_demo(
     write_demo_page(page_path, samples, summary, model_name, depth_model_name)
     return [
         f"Rendered rooms are synthetic, with seeds that are held out from training: {summary}.",
-        "Photos are real and outside of what the bundled models have seen: those were trained on synthetic rooms only.",
+        "Photos are real and outside of the bundled models' training data, which is synthetic rooms only.",
         f"Contact sheet: {sheet_path}",
         f"Web page: {page_path}",
     ]
@@ -106,8 +106,8 @@ def predict_samples(
     encoder = model._replace(model=model.model.pixio)
     colors = color_features([encode_photo(encoder, photo, FEATURE_SIZE) for _, photo, _ in inputs])
     samples = []
-    work = zip(names, inputs, colors, strict=True)
-    for name, (label, photo, true_depth), color in tqdm(work, desc="demo", unit="image", total=len(names)):
+    work = enumerate(zip(names, inputs, colors, strict=True))
+    for index, (name, (label, photo, true_depth), color) in tqdm(work, desc="demo", unit="image", total=len(names)):
         depth = predict_depth(depth_model, photo)
         samples.append(
             Sample(
@@ -116,7 +116,7 @@ def predict_samples(
                 photo,
                 true_depth,
                 depth,
-                reconstruct_photo(model, photo),
+                reconstruct_photo(model, photo, seed=index),
                 upscale_colors(color, *photo.shape[-2:]),
                 {} if true_depth is None else measure_depth(depth, true_depth, depth_model.model.config),
             )
@@ -187,6 +187,6 @@ def draw_sheet(samples: Sequence[Sample], max_depth: float) -> bytes:
         SHEET_WIDTH,
         "pixio-hf demo: depth, reconstruction and features from single images",
         "Depth is in metres; near is red, far is blue, grey is unknown; each row has its own scale. Hidden patches are"
-        " reconstructed from the visible blocks; where the model was trained on normalised patches, mean and contrast of"
-        " each come from the image. Equal feature colours mean similar features in all images.",
+        " reconstructed from the visible blocks; where the model was trained on normalised patches, mean and contrast"
+        " of each come from the image. Equal feature colours mean similar features in all images.",
     )

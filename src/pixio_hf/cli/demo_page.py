@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from .demo import Sample
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #22262b; --pale: #5d6670; --paper: #ffffff; --card: #f3f4f6; --link: #0b57d0; }
+:root { color-scheme: light dark;
+  --ink: #22262b; --pale: #5d6670; --paper: #ffffff; --card: #f3f4f6; --link: #0b57d0; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e8eb; --pale: #a4acb5; --paper: #16191d; --card: #22272d; --link: #8ab4f8; }
 }
@@ -42,13 +43,14 @@ def write_demo_page(
 <p>Made by <code>pixio-hf demo</code>: depth with <code>{escape(depth_model_name)}</code>, the rest with
 <code>{escape(model_name)}</code>.</p>
 <p class="note">The rooms are <strong>synthetic</strong>: rendered by this package from seeds that training never uses.
-The photos are <strong>real</strong>. The bundled models are tiny and were trained on synthetic rooms only, so that photos
-are outside of their training data: what you see there shows how far that carries, not what Pixio can do at full size.</p>
+The photos are <strong>real</strong>. The bundled models are tiny and were trained on synthetic rooms only, so that
+photos are outside of their training data: what you see there shows how far that carries, not what Pixio can do at
+full size.</p>
 <figure><a href="demo.png"><img src="demo.png" alt="Contact sheet of all images and results"></a>
 <figcaption>Everything on one sheet.</figcaption></figure>
 <h2>Rendered rooms (synthetic, held out)</h2>
-<p>True depth is exact, so the prediction can be measured: {escape(summary)}. A handful of images is an illustration, not a
-benchmark; the model card has the metrics over many.</p>
+<p>True depth is exact, so the prediction can be measured: {escape(summary)}. A handful of images is an illustration,
+not a benchmark; the model card has the metrics over many.</p>
 {make_metrics_table(rooms)}
 {"".join(map(make_sample_section, rooms))}
 <h2>Photos (real, outside of the training data)</h2>
@@ -57,12 +59,12 @@ neither metres nor shapes here.</p>
 {"".join(map(make_sample_section, photos))}
 <h2>How to read the pictures</h2>
 <ul>
-<li><strong>Depth</strong>: distance along the viewing axis in metres. Near is red, far is blue, grey is unknown. True and
-predicted depth of an image share one scale. The 16-bit PNG holds millimetres, one number per pixel.</li>
-<li><strong>Reconstruction</strong>: the model sees only the visible blocks and fills in the others. A model trained on
-normalised patches predicts the pattern of a patch; its mean and contrast are taken from the image.</li>
-<li><strong>Features</strong>: the three main directions of the patch tokens of all images as red, green and blue. Equal
-colours mean similar features.</li>
+<li><strong>Depth</strong>: distance along the viewing axis in metres. Near is red, far is blue, grey is unknown. True
+and predicted depth of an image share one scale. The 16-bit PNG holds millimetres, one number per pixel.</li>
+<li><strong>Reconstruction</strong>: the model sees only the visible blocks and fills in the others. A model trained
+on normalised patches predicts the pattern of a patch; its mean and contrast are taken from the image.</li>
+<li><strong>Features</strong>: the three main directions of the patch tokens of all images as red, green and blue.
+Equal colours mean similar features.</li>
 </ul>
 """
     page = f"""<!DOCTYPE html>

@@ -94,8 +94,8 @@ def to_millimetres(depth: np.ndarray) -> np.ndarray:
         raise ValueError("the model predicted depths that are no positive finite numbers; try --dtype float32.")
     if millimetres.max() > MAX_MILLIMETRES:
         raise ValueError(
-            f"the depth reaches {depth.max():.3f} m, but a 16-bit PNG in millimetres ends at 65.535 m. Nothing is clipped:"
-            " predict such scenes in Python, with pipeline('depth-estimation')."
+            f"the depth reaches {depth.max():.3f} m, but a 16-bit PNG in millimetres ends at 65.535 m. Nothing is"
+            " clipped: predict such scenes in Python, with pipeline('depth-estimation')."
         )
     return millimetres.astype(np.uint16)
 

@@ -60,7 +60,8 @@ def load_feature_model(model_name: str, device: str, dtype: str, size: int) -> L
 def encode_photo(loaded: LoadedModel, photo: np.ndarray, size: int) -> Tensor:
     """Normalised patch tokens of a photo (3, H, W) uint8 -> (h, w, D) float32 on the CPU."""
     config = loaded.model.config
-    seen_size = scaled_size(*photo.shape[-2:], size, config.patch_size)
+    height, width = photo.shape[-2:]
+    seen_size = scaled_size(height, width, size, config.patch_size)
     tokens = loaded.model(to_pixel_values(loaded.processor, photo, seen_size).to(loaded.device)).last_hidden_state
     grid = (seen_size[0] // config.patch_size, seen_size[1] // config.patch_size)
     return tokens[0, config.n_cls_tokens :].unflatten(0, grid).float().cpu()

@@ -33,7 +33,8 @@ def plan_outputs(
     """Result files of each photo: `out / (stem + ending)`, one per ending.
 
     Raises:
-        ValueError: two photos would write the same file, a result would replace a photo, or exists without `overwrite`.
+        ValueError: two photos would write the same file, a result would replace a photo, or exists and may not be
+            replaced.
     """
     check_photos(photos)
     planned: dict[Path, tuple[Path, ...]] = {}
@@ -43,8 +44,8 @@ def plan_outputs(
         for target in targets:
             if target in writers:
                 raise ValueError(
-                    f"{writers[target]} and {photo} would both write {target}. Rename one, or use two calls with different"
-                    " --out folders."
+                    f"{writers[target]} and {photo} would both write {target}. Rename one, or use two calls with"
+                    " different --out folders."
                 )
             writers[target] = photo
         planned[photo] = targets

@@ -101,7 +101,8 @@ def describe_contents(name: str) -> str:
     source = find_checkpoint(name)
     header = read_local_header(Path(source))
     architectures = ", ".join(load_config(source).architectures or ["not stated"])
-    return f"{architectures}, {sum(header.parameters.values()) / 1e6:.1f} M parameters ({' + '.join(header.list_parts())})"
+    millions, parts = sum(header.parameters.values()) / 1e6, " + ".join(header.list_parts())
+    return f"{architectures}, {millions:.1f} M parameters ({parts})"
 
 
 def count_encoder_parameters(config: PixioConfig) -> int:

@@ -34,9 +34,7 @@ def find_checkpoint(name: str) -> str:
             raise ValueError(f"The folder {name} is no checkpoint: it holds no config.json.")
         return str(path)
     if path.exists():
-        raise ValueError(
-            f"{name} is a file; name the folder of a checkpoint (convert_checkpoint.py makes one of a .pth)."
-        )
+        raise ValueError(f"{name} is a file; name the folder of a checkpoint (convert_checkpoint.py makes one).")
     if (ASSETS / name / "config.json").is_file():
         return bundled_checkpoint(name)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
@@ -97,9 +95,7 @@ def load_model(
         if bars:
             logging.enable_progress_bar()
     if missing := sorted(report["missing_keys"]):
-        raise ValueError(
-            f"{source!r} has no {needs} (weights such as {missing[0]} are missing): choose another --model."
-        )
+        raise ValueError(f"{source!r} has no {needs} ({missing[0]} and more are missing): choose another --model.")
     return LoadedModel(model.to(place).eval(), load_processor(source, config), place)
 
 

@@ -40,9 +40,7 @@ def load_photo(path: Path) -> np.ndarray:
     with open_photo(path) as image:
         photo = read_photo(image)
     if photo.dtype != np.uint8:
-        raise ValueError(
-            "the photo holds floating-point numbers of unknown range; save it with 8 or 16 bits a channel."
-        )
+        raise ValueError("the photo holds floats of unknown range; save it with 8 or 16 bits a channel.")
     return photo
 
 
@@ -56,8 +54,8 @@ def scaled_size(height: int, width: int, short_side: int, patch_size: int) -> tu
     size = nearest_multiple(height * scale, patch_size), nearest_multiple(width * scale, patch_size)
     if size[0] * size[1] // patch_size**2 > MAX_PATCHES:
         raise ValueError(
-            f"a photo of {height} x {width} would be seen at {size[0]} x {size[1]} (height x width), too much at once. Pass"
-            " a smaller --size, or cut the photo."
+            f"a photo of {height} x {width} would be seen at {size[0]} x {size[1]} (height x width), too much at once."
+            " Pass a smaller --size, or cut the photo."
         )
     return size
 

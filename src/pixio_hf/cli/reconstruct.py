@@ -123,6 +123,6 @@ def draw_reconstruction(result: Reconstruction) -> bytes:
             Panel(result.masked, f"What the model sees: {1 - result.hidden_share:.0%}"),
             Panel(result.reconstructed, "Reconstruction"),
         ],
-        small_print=f"Loss over hidden pixels {result.loss:.3f}. Visible blocks are the photo's own; the mean and contrast"
-        " of each hidden patch are taken from the photo where the model was trained on normalised patches.",
+        small_print=f"Loss over hidden pixels {result.loss:.3f}. Visible blocks are the photo's own; the mean and"
+        " contrast of each hidden patch are taken from the photo where the model was trained on normalised patches.",
     )

@@ -154,5 +154,4 @@ def _render_chunk(job: tuple[Path, SceneSetKey, int]) -> int:
     for path, values in ((images_path, batch.images), (depth_path, batch.depth)):
         stored = np.load(path, mmap_mode="r+")
         stored[positions.start : positions.stop] = values.numpy()
-        stored.flush()
     return index

@@ -2,7 +2,8 @@
 """Render synthetic scenes: seeds in, pictures with exact metric depth out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -71,10 +72,23 @@ def render_scenes(
     scenes = [build_scene(seed, kind) for seed in seeds]
     images = torch.empty(len(scenes), 3, image_size, image_size, dtype=torch.uint8, device=device)
     depth = torch.empty(len(scenes), image_size, image_size, device=device)
-    for index, scene in enumerate(scenes):
-        images[index], depth[index] = render_scene(scene, image_size, device, supersample)
+    with _single_threaded():
+        for index, scene in enumerate(scenes):
+            images[index], depth[index] = render_scene(scene, image_size, device, supersample)
     fov = torch.tensor([math.degrees(scene.camera.fov) for scene in scenes], device=device)
     return RGBDBatch(images, depth, fov)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    # The operations are many and small: threads that wait for each other inside them were measured to make rendering
+    # ten times slower on busy cores. Processes (data loader workers, `num_workers` of a cache) use several cores well.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @torch.inference_mode()

@@ -2,9 +2,9 @@
 """Random furnished rooms at one fixed world scale, so that depth can be learned from how things look."""
 
 import math
-from dataclasses import dataclass, field
 
 from pixio_hf.data.synthetic_scenes import furniture
+from pixio_hf.data.synthetic_scenes.floor_plans import FloorPlan
 from pixio_hf.data.synthetic_scenes.furniture import Piece, box, place
 from pixio_hf.data.synthetic_scenes.scenes import (
     Camera,
@@ -21,7 +21,6 @@ ROOM_MAX_DEPTH = 10.0
 """Room pixels further away than this (metres) have depth 0, that is no depth."""
 
 _WALL_GAP = 0.02
-_CAMERA_CLEARANCE = 0.75
 _PASTELS: tuple[Vector, ...] = (
     (0.82, 0.78, 0.68),
     (0.7, 0.77, 0.8),
@@ -38,54 +37,6 @@ _WARM_FLOORS: tuple[Vector, ...] = (
 )
 
 
-@dataclass
-class _FloorPlan:
-    """What stands where: footprints (x0, z0, x1, z1) and, per wall, the intervals that are taken."""
-
-    width: float
-    depth: float
-    camera_x: float
-    camera_z: float
-    taken: list[tuple[float, float, float, float]] = field(default_factory=list)
-    hung: dict[int, list[tuple[float, float]]] = field(default_factory=lambda: {wall: [] for wall in range(4)})
-
-    def claim(self, x: float, z: float, half_x: float, half_z: float) -> bool:
-        """Reserve a footprint; False when it leaves the room, meets another or comes too close to the camera."""
-        x0, z0, x1, z1 = x - half_x, z - half_z, x + half_x, z + half_z
-        if x0 < 0.01 or z0 < 0.01 or x1 > self.width - 0.01 or z1 > self.depth - 0.01:
-            return False
-        if any(x0 < b[2] + 0.05 and x1 > b[0] - 0.05 and z0 < b[3] + 0.05 and z1 > b[1] - 0.05 for b in self.taken):
-            return False
-        away_x = max(x0 - self.camera_x, self.camera_x - x1, 0.0)
-        away_z = max(z0 - self.camera_z, self.camera_z - z1, 0.0)
-        if math.hypot(away_x, away_z) < _CAMERA_CLEARANCE:
-            return False
-        self.taken.append((x0, z0, x1, z1))
-        return True
-
-    def claim_wall(self, wall: int, position: float, half_width: float) -> bool:
-        start, end = position - half_width, position + half_width
-        if start < 0.1 or end > self.wall_length(wall) - 0.1:
-            return False
-        if any(start < other_end + 0.1 and end > other_start - 0.1 for other_start, other_end in self.hung[wall]):
-            return False
-        self.hung[wall].append((start, end))
-        return True
-
-    def wall_length(self, wall: int) -> float:
-        return self.width if wall % 2 == 0 else self.depth
-
-    def at_wall(self, wall: int, position: float, distance: float) -> tuple[float, float, float]:
-        """(x, z, yaw) of a thing `distance` in front of a wall, facing the room."""
-        if wall == 0:
-            return position, distance, 0.0
-        if wall == 1:
-            return distance, position, math.pi / 2
-        if wall == 2:
-            return position, self.depth - distance, math.pi
-        return self.width - distance, position, -math.pi / 2
-
-
 def build_room(draws: SeededDraws) -> Scene:
     """A furnished room: 3 to 8 m wide and deep, 2.4 to 3 m high, seen from eye height."""
     width, depth, height = (
@@ -94,7 +45,7 @@ def build_room(draws: SeededDraws) -> Scene:
         draws.uniform(2.4, 3.0),
     )
     camera = _place_camera(draws, width, depth)
-    plan = _FloorPlan(width, depth, camera.position[0], camera.position[2])
+    plan = FloorPlan(width, depth, camera.position[0], camera.position[2])
     primitives = _hang_on_walls(draws, plan, height)
     primitives += _furnish(draws, plan)
     light = (
@@ -197,7 +148,7 @@ def _choose_wall(draws: SeededDraws, color: Vector, plain: float = 0.45) -> Mate
     return Material(color, grout, Texture.TILES, (0.25, 0.25), phase % 1)
 
 
-def _hang_on_walls(draws: SeededDraws, plan: _FloorPlan, height: float) -> list[Primitive]:
+def _hang_on_walls(draws: SeededDraws, plan: FloorPlan, height: float) -> list[Primitive]:
     """Doors, windows, pictures, mirrors and skirting boards."""
     parts: list[Primitive] = []
 
@@ -278,7 +229,7 @@ def _hang_on_walls(draws: SeededDraws, plan: _FloorPlan, height: float) -> list[
     return [part for part in parts if part.center[1] + part.half[1] < height]
 
 
-def _furnish(draws: SeededDraws, plan: _FloorPlan) -> list[Primitive]:
+def _furnish(draws: SeededDraws, plan: FloorPlan) -> list[Primitive]:
     parts: list[Primitive] = []
     area = plan.width * plan.depth
     builders = (
@@ -313,7 +264,7 @@ def _furnish(draws: SeededDraws, plan: _FloorPlan) -> list[Primitive]:
     return parts
 
 
-def _furnish_middle(draws: SeededDraws, plan: _FloorPlan) -> list[Primitive]:
+def _furnish_middle(draws: SeededDraws, plan: FloorPlan) -> list[Primitive]:
     """A table with chairs or a coffee table on a rug, somewhere in the free middle of the room."""
     with_chairs = draws.chance(0.6)
     piece: Piece = (furniture.build_table if with_chairs else furniture.build_coffee_table)(draws)

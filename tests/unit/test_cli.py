@@ -1,0 +1,226 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""The command line's declarations, file plans and drawing arithmetic, without any model."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from pixio_hf.cli.depth import to_millimetres
+from pixio_hf.cli.features import color_features, upscale_colors
+from pixio_hf.cli.files import check_photos, plan_outputs, write_bytes
+from pixio_hf.cli.info import describe_choices, name_part
+from pixio_hf.cli.loading import choose_device, find_checkpoint
+from pixio_hf.cli.photo_loop import load_photo, process_photos, scaled_size
+from pixio_hf.cli.pictures import DPI, Panel, depth_limits, draw_row
+from pixio_hf.configuration_pixio import PixioConfig
+from pixio_hf_cli import app
+
+COMMANDS = ("depth", "reconstruct", "features", "info", "demo")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_a_model(command):
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"pixio-hf {command}" in result.output.split("Example:")[1]
+    options = ("--model",) if command == "info" else ("--model", "--device", "--dtype", "--out", "--overwrite")
+    for option in options:
+        assert option in result.output
+
+
+def test_help_loads_neither_torch_nor_transformers():
+    code = (
+        "import sys; sys.argv = ['pixio-hf', '--help']\n"
+        "from pixio_hf_cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'matplotlib', 'rich', 'pixio_hf'}\n"
+        "print('LOADED', sorted(heavy & set(sys.modules)))"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "reconstruct" in output
+    assert output.splitlines()[-1] == "LOADED []"
+
+
+def make_files(folder: Path, *names: str) -> list[Path]:
+    paths = [folder / name for name in names]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return paths
+
+
+def test_outputs_are_named_after_photos(tmp_path):
+    photos = make_files(tmp_path, "a.jpg", "b.v2.png")
+    planned = plan_outputs(photos, tmp_path / "out", ["_depth.png", "_depth.npy"], overwrite=False)
+    assert [target.name for target in planned[photos[1]]] == ["b.v2_depth.png", "b.v2_depth.npy"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_photos_that_would_write_the_same_file_are_refused(tmp_path):
+    photos = make_files(tmp_path, "one/a.jpg", "two/a.png")
+    with pytest.raises(ValueError, match=r"a\.jpg and .*a\.png would both write"):
+        plan_outputs(photos, tmp_path / "out", ["_depth.png"], overwrite=True)
+
+
+def test_existing_results_need_overwrite(tmp_path):
+    photos = make_files(tmp_path, "a.jpg")
+    make_files(tmp_path / "out", "a_depth.png")
+    with pytest.raises(ValueError, match=r"Results exist already: .*--overwrite"):
+        plan_outputs(photos, tmp_path / "out", ["_depth.png"], overwrite=False)
+    assert plan_outputs(photos, tmp_path / "out", ["_depth.png"], overwrite=True)
+
+
+def test_results_never_replace_a_photo(tmp_path):
+    photos = make_files(tmp_path, "a.jpg", "a_depth.png")
+    with pytest.raises(ValueError, match="would replace the photos"):
+        plan_outputs(photos, tmp_path, ["_depth.png"], overwrite=True)
+
+
+def test_all_missing_photos_are_named_at_once(tmp_path):
+    with pytest.raises(ValueError, match=r"one\.jpg does not exist; .*two\.jpg does not exist; .* is a folder"):
+        check_photos([tmp_path / "one.jpg", tmp_path / "two.jpg", tmp_path])
+
+
+def test_interrupted_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
+    target = tmp_path / "a.png"
+    write_bytes(target, b"old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_bytes(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_one_bad_photo_does_not_stop_the_others():
+    done = []
+
+    def process(photo: Path):
+        if photo.name == "bad":
+            raise ValueError("truncated")
+        done.append(photo.name)
+
+    assert process_photos([Path("a"), Path("bad"), Path("c")], process, "test") == [(Path("bad"), "truncated")]
+    assert done == ["a", "c"]
+
+
+def test_photos_of_floats_are_refused(tmp_path):
+    PIL.Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "a.tiff")
+    with pytest.raises(ValueError, match="floats"):
+        load_photo(tmp_path / "a.tiff")
+
+
+@pytest.mark.parametrize(
+    ("size", "short_side", "expected"),
+    [
+        ((480, 640), 128, (128, 176)),
+        ((640, 480), 128, (176, 128)),
+        ((1, 1), 128, (128, 128)),
+        ((100, 149), 64, (64, 96)),
+    ],
+)
+def test_scaled_size_keeps_the_aspect_ratio_in_whole_patches(size, short_side, expected):
+    height, width = size
+    assert scaled_size(height, width, short_side, 16) == expected
+
+
+def test_extreme_panoramas_are_refused():
+    with pytest.raises(ValueError, match="too much at once"):
+        scaled_size(1, 5000, 128, 16)
+
+
+def test_millimetres_are_rounded_and_never_clipped():
+    depth = np.array([[0.0014, 0.0016, 65.535]], np.float32)
+    assert to_millimetres(depth).tolist() == [[1, 2, 65535]]
+    assert to_millimetres(depth).dtype == np.uint16
+    with pytest.raises(ValueError, match=r"65\.535 m"):
+        to_millimetres(np.array([[65.5361]], np.float32))
+    with pytest.raises(ValueError, match="finite"):
+        to_millimetres(np.array([[np.nan]], np.float32))
+
+
+def test_depth_limits_ignore_what_is_unknown():
+    assert depth_limits(np.array([[0.0, 2.0, np.nan]]), np.array([[5.0]])) == (2.0, 5.0)
+    low, high = depth_limits(np.array([[3.0]]))
+    assert (low, high) == pytest.approx((2.9, 3.1))
+
+
+def test_feature_colors_follow_the_main_direction_and_are_repeatable():
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.linspace(-1, 1, 48)
+    noise = 1e-3 * torch.randn(48, 6, generator=generator)
+    tokens = (weights[:, None] * torch.tensor([3.0, -1, 0.5, 0, 0, 0]) + noise).reshape(2, 4, 6, 6)
+    first, second = color_features(list(tokens))
+    assert first.shape == (4, 6, 3)
+    red = np.concatenate([first[..., 0].ravel(), second[..., 0].ravel()]).astype(int)
+    # One scale over both photos: the first direction's largest weight is positive, so red grows from 0 to 255.
+    assert (np.diff(red) >= 0).all() and red[0] == 0 and red[-1] == 255
+    np.testing.assert_array_equal(color_features(list(tokens))[1], second)
+
+
+def test_features_that_do_not_vary_give_one_color():
+    (colors,) = color_features([torch.ones(2, 2, 8)])
+    assert len(np.unique(colors.reshape(-1, 3), axis=0)) == 1
+    assert upscale_colors(colors, 30, 40).shape == (30, 40, 3)
+
+
+def test_depth_picture_is_red_near_and_blue_far():
+    depth = np.concatenate([np.full((50, 50), 1.0), np.full((50, 50), 4.0)])
+    png = draw_row([Panel(depth, "Depth", depth_range=(1.0, 4.0))], panel_height=2.0)
+    pixels = np.asarray(PIL.Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    left = int(0.5 * DPI)
+    column = pixels[:, left]
+    near = column[(column[:, 0] > 140) & (column[:, 1] < 60)]
+    far = column[(column[:, 2] > 140) & (column[:, 0] < 120)]
+    assert len(near) == pytest.approx(DPI, abs=4)
+    assert len(far) == pytest.approx(DPI, abs=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nope", "No folder, Hub id"),
+        ("./a/b", "No folder, Hub id"),
+        ("{file}", "is a file"),
+        ("{folder}", "no config.json"),
+    ],
+)
+def test_names_that_are_no_model_are_refused(tmp_path, name, message):
+    (file,) = make_files(tmp_path, "weights.pth")
+    with pytest.raises(ValueError, match=message):
+        find_checkpoint(name.format(file=file, folder=tmp_path))
+
+
+def test_hub_ids_pass():
+    assert find_checkpoint("owner/name") == "owner/name"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_missing_gpu_is_said():
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(ValueError, match="no GPU"):
+        choose_device("cuda")
+
+
+def test_info_names_presets_with_their_true_sizes():
+    from pixio_hf.modeling_pixio import PixioModel
+
+    millions = sum(parameter.numel() for parameter in PixioModel(PixioConfig.preset("pixio-tiny")).parameters()) / 1e6
+    assert f"{millions:.1f} M encoder parameters, 8 blocks, width 224, 7 heads" in describe_choices()
+    assert [name_part(key) for key in ("pixio.layers.0.x", "encoder.layer.0", "decoder.x", "head.y")] == [
+        "encoder",
+        "encoder",
+        "decoder",
+        "head",
+    ]
