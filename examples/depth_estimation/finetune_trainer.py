@@ -1,8 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Fine-tune Pixio for metric depth, with transformers' Trainer.
 
-    python examples/depth_estimation/finetune_trainer.py --model runs/pixio-tiny/model --output_dir runs/pixio-tiny-depth
-    python examples/depth_estimation/finetune_trainer.py --model runs/pixio-tiny/model --freeze_encoder True --output_dir runs/frozen
+    python examples/depth_estimation/finetune_trainer.py --model runs/pixio-tiny/model --output_dir runs/depth
+    python examples/depth_estimation/finetune_trainer.py --model runs/pixio-tiny/model --freeze_encoder True \
+        --output_dir runs/frozen
     python examples/depth_estimation/finetune_trainer.py --dataset path/to/folder --depth_scale 0.001 --output_dir runs/mine
     python examples/depth_estimation/finetune_trainer.py --smoke --output_dir runs/smoke
 
@@ -19,6 +20,7 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from transformers import HfArgumentParser, Trainer, TrainingArguments
@@ -69,7 +71,7 @@ class DepthArguments:
 def compute_depth_metrics(metric: DepthMetrics, prediction: EvalPrediction, compute_result: bool) -> dict[str, float]:
     """Add one batch of depth maps to the metric; return the means over images after the last one."""
     metric.add_batch(predictions=prediction.predictions, references=prediction.label_ids)
-    return metric.compute() if compute_result else {}
+    return (metric.compute() or {}) if compute_result else {}
 
 
 class DepthTrainer(Trainer):
@@ -167,11 +169,10 @@ def main(args: DepthArguments) -> None:
         report = final.with_name("metrics.json")
         report.with_suffix(".partial").write_text(json.dumps(metrics, indent=2) + "\n")
         os.replace(report.with_suffix(".partial"), report)
-        print(
-            f"Saved {final}; delta1 {metrics['eval_delta1']:.4f}, abs_rel {metrics['eval_abs_rel']:.4f}, rmse {metrics['eval_rmse']:.4f} m"
-        )
+        delta1, abs_rel, rmse = (metrics[f"eval_{name}"] for name in ("delta1", "abs_rel", "rmse"))
+        print(f"Saved {final}; delta1 {delta1:.4f}, abs_rel {abs_rel:.4f}, rmse {rmse:.4f} m")
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(DepthArguments).parse_args_into_dataclasses(sys.argv[1:])
+    (arguments,) = HfArgumentParser(cast(Any, DepthArguments)).parse_args_into_dataclasses(sys.argv[1:])
     main(arguments)

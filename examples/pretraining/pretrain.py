@@ -13,6 +13,7 @@ Hardware, time and result of the bundled pixio-tiny stand in model_cards/pixio-t
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -31,7 +32,7 @@ from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
 
 @dataclass(frozen=True)
 class PretrainingArguments:
-    """Recipe of one run; the defaults are those of the bundled pixio-tiny."""
+    """Recipe of one run."""
 
     output_dir: str = field(metadata={"help": "Checkpoints, logs, panels and the final model go here."})
     preset: str = field(default="pixio-tiny", metadata={"help": "Size of the model, a preset of PixioConfig."})
@@ -138,7 +139,7 @@ def main(args: PretrainingArguments) -> None:
         progress.update()
         done = step + 1
         if done % args.logging_steps == 0:
-            loss = accelerator.reduce(running_loss, "mean").item() / args.logging_steps
+            loss = accelerator.gather(running_loss).mean().item() / args.logging_steps
             accelerator.log({"loss": loss, "learning_rate": rate}, step=done)
             progress.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}")
             running_loss.zero_()
@@ -158,5 +159,5 @@ def main(args: PretrainingArguments) -> None:
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(PretrainingArguments).parse_args_into_dataclasses(sys.argv[1:])
+    (arguments,) = HfArgumentParser(cast(Any, PretrainingArguments)).parse_args_into_dataclasses(sys.argv[1:])
     main(arguments)

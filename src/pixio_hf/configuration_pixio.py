@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub.dataclasses import strict
 from transformers.models.pixio import configuration_pixio as upstream
@@ -61,6 +61,10 @@ class PixioConfig(upstream.PixioConfig):
         ValueError: a field is out of its range, or fields contradict each other.
     """
 
+    if TYPE_CHECKING:  # transformers also allows lists; validate_encoder refuses them
+        image_size: int = 256  # pyright: ignore[reportIncompatibleVariableOverride]
+        patch_size: int = 16  # pyright: ignore[reportIncompatibleVariableOverride]
+
     decoder_hidden_size: int = 512
     decoder_num_hidden_layers: int = 32
     decoder_num_attention_heads: int = 16
@@ -101,7 +105,7 @@ class PixioConfig(upstream.PixioConfig):
     @property
     def patch_grid_size(self) -> int:
         """Side of the native patch grid: image_size over patch_size."""
-        return self.image_size // self.patch_size  # pyright: ignore[reportOperatorIssue]
+        return self.image_size // self.patch_size
 
     def drop_path_rates(self) -> list[float]:
         """Stochastic depth rate of every encoder block, linear from 0 to `drop_path_rate` (SPEC 2.7)."""
@@ -117,7 +121,7 @@ class PixioConfig(upstream.PixioConfig):
             if isinstance(value, list | tuple):
                 raise ValueError(f"{name} must be one number (Pixio's images and patches are square), got {value}.")
             _check_positive(self, name)
-        if self.image_size % self.patch_size:  # pyright: ignore[reportOperatorIssue]
+        if self.image_size % self.patch_size:
             raise ValueError(f"image_size {self.image_size} must be a multiple of patch_size {self.patch_size}.")
         if self.n_cls_tokens < 1:
             raise ValueError(f"n_cls_tokens must be at least 1, got {self.n_cls_tokens}.")
@@ -154,7 +158,7 @@ class PixioConfig(upstream.PixioConfig):
             if self.window_stride is not None:
                 raise ValueError(f"window_stride {self.window_stride} needs a window_size; set it or drop the stride.")
             return
-        if self.window_size < 1 or self.window_size % self.patch_size:  # pyright: ignore[reportOperatorIssue]
+        if self.window_size < 1 or self.window_size % self.patch_size:
             raise ValueError(
                 f"window_size {self.window_size} must be a positive multiple of patch_size {self.patch_size}."
             )

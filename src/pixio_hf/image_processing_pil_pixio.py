@@ -19,8 +19,9 @@ from transformers.image_utils import (
     PILImageResampling,
     SizeDict,
 )
-from transformers.processing_utils import ImagesKwargs, Unpack  # pyright: ignore[reportPrivateImportUsage]
+from transformers.processing_utils import ImagesKwargs
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from typing_extensions import Unpack
 
 from .image_sizes import check_multiple, resized_size
 from .label_maps import DEPTH_MODES, SEGMENTATION_MODES, read_maps, to_class_ids, to_metres
@@ -54,12 +55,12 @@ class PixioImageProcessing(BaseImageProcessor):
     """Everything about Pixio's image processing that does not depend on the backend; not for use by itself."""
 
     valid_kwargs = PixioImageProcessorKwargs
-    model_input_names = ["pixel_values"]  # noqa: RUF012 - transformers' own spelling of a class default
+    model_input_names = ["pixel_values"]
 
     resample = PILImageResampling.BICUBIC
     image_mean = IMAGENET_DEFAULT_MEAN
     image_std = IMAGENET_DEFAULT_STD
-    size = {"height": 256, "width": 256}  # noqa: RUF012 - as above
+    size = {"height": 256, "width": 256}
     default_to_square = True
     do_resize = True
     do_rescale = True

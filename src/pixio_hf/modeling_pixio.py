@@ -21,6 +21,9 @@ from .masking import order_from_bool_mask
 class PixioEmbeddings(upstream.PixioEmbeddings):
     """Class tokens, patches and positions, whole or masked: (B, C, H, W) -> (B, n_cls_tokens + N or K, D)."""
 
+    patch_size: int  # pyright: ignore[reportIncompatibleVariableOverride]
+    config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
+
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, pixel_values: Tensor, ids_keep: Tensor | None = None
     ) -> Tensor:
@@ -119,7 +122,9 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
             super()._init_weights(module)  # norms, running statistics
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, *args, allow_incomplete_encoder: bool = False, **kwargs):
+    def from_pretrained(
+        cls, pretrained_model_name_or_path, *args, allow_incomplete_encoder: bool = False, **kwargs
+    ) -> Any:
         """Load a checkpoint as transformers does, and refuse one that leaves encoder weights random or unread.
 
         Args:
@@ -129,7 +134,8 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
             ValueError: an encoder key is missing from the checkpoint or unknown to the model.
         """
         return_info = kwargs.pop("output_loading_info", False)
-        model, info = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
+        loaded: Any = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
+        model, info = loaded
         if not allow_incomplete_encoder:
             check_encoder_keys(model, info["missing_keys"], info["unexpected_keys"], pretrained_model_name_or_path)
         return (model, info) if return_info else model

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from transformers import initialization as init
-from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from transformers.utils import ModelOutput
-from transformers.utils.generic import can_return_tuple
+from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from transformers.utils.generic import ModelOutput, can_return_tuple
 
 from .configuration_pixio import PixioConfig
 from .losses import masked_pixel_loss
@@ -57,7 +56,7 @@ class PixioDecoder(nn.Module):
         # Named blocks, not layers: the loader would rename decoder.layers.N to decoder.encoder.layer.N.
         self.blocks = nn.ModuleList([PixioLayer(block_config) for _ in range(config.decoder_num_hidden_layers)])
         self.norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
-        self.predict = nn.Linear(width, config.patch_size**2 * config.num_channels)  # pyright: ignore[reportOperatorIssue]
+        self.predict = nn.Linear(width, config.patch_size**2 * config.num_channels)
 
     def forward(
         self, hidden_states: Tensor, ids_restore: Tensor, grid_height: int, grid_width: int, **kwargs
@@ -169,7 +168,7 @@ class PixioForPreTraining(PixioPreTrainedModel):
 
     def target_patches(self, pixel_values: Tensor) -> Tensor:
         """What the decoder should predict, in float32: (B, C, H, W) -> (B, N, P*P*C) (SPEC 2.5)."""
-        patches = patchify(pixel_values.float(), self.config.patch_size)  # pyright: ignore[reportArgumentType]
+        patches = patchify(pixel_values.float(), self.config.patch_size)
         return normalize_patches(patches) if self.config.norm_pix_loss else patches
 
     @torch.no_grad()
@@ -186,7 +185,7 @@ class PixioForPreTraining(PixioPreTrainedModel):
         are then taken from the image itself, as in MAE's own pictures.
         """
         assert outputs.logits is not None and outputs.mask is not None
-        patch_size: int = self.config.patch_size  # pyright: ignore[reportAssignmentType]
+        patch_size: int = self.config.patch_size
         patches = patchify(pixel_values.float(), patch_size)
         predicted = outputs.logits.float()
         if self.config.norm_pix_loss:

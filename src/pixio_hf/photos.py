@@ -142,10 +142,11 @@ def read_photo(image: Any, do_convert_rgb: bool = True, input_data_format: Any =
         photo = read_pil_photo(load_upright(image), do_convert_rgb)
     else:
         photo = to_byte_or_float(to_numpy(image))
-        if photo.ndim == 2:
-            photo = photo[None]
-        else:
-            photo = np.moveaxis(photo, find_channel_axis(photo.shape, input_data_format), 0)
+        photo = (
+            photo[None]
+            if photo.ndim == 2
+            else np.moveaxis(photo, find_channel_axis(photo.shape, input_data_format), 0)
+        )
     if 0 in photo.shape:
         raise ValueError(f"the photo is empty: shape {photo.shape}.")
     if photo.dtype == np.float32 and not np.isfinite(photo).all():

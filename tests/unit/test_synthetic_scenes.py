@@ -24,7 +24,6 @@ from pixio_hf.data.synthetic_scenes.raycasting import PixelGrid
 from pixio_hf.data.synthetic_scenes.scenes import Camera, Material, Primitive, Scene, Shape
 from pixio_hf.data.synthetic_scenes.tracing import trace_image
 
-
 SIZE = 48
 GRAY = Material((0.5, 0.5, 0.5))
 

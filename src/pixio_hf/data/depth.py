@@ -54,7 +54,7 @@ def open_depth_datasets(
         ValueError: neither a known name nor such a folder.
     """
     if dataset in SYNTHETIC_DATASETS:
-        return tuple(
+        train, held_out = (
             SyntheticSceneDataset(
                 count,
                 first_seed=seeds.start,
@@ -65,6 +65,7 @@ def open_depth_datasets(
             )
             for count, seeds in ((num_scenes, TRAIN_SEEDS), (num_eval_scenes, HELD_OUT_SEEDS))
         )
+        return train, held_out
     folders = [Path(dataset) / split for split in ("train", "val")]
     for folder in folders:
         if not (folder / "metadata.jsonl").is_file():

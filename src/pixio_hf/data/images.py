@@ -8,7 +8,6 @@ from torch.utils.data import Dataset
 
 from .synthetic_scenes import TRAIN_SEEDS, SyntheticSceneDataset
 
-
 # Name on the command line -> kind of scene. All of them are rendered, none is a photograph.
 SYNTHETIC_DATASETS = {"synthetic-rooms": "room", "synthetic-outdoor": "outdoor", "synthetic-mixed": "mixed"}
 
@@ -64,7 +63,7 @@ def open_image_dataset(
     cache_dir: str | None = None,
     crop_scale_min: float = 0.2,
     num_render_workers: int = 0,
-) -> Dataset[Tensor]:
+) -> SceneImages | FolderImages:
     """Open a data set by name or folder: items are (3, image_size, image_size) uint8.
 
     Args:

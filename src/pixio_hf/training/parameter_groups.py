@@ -34,4 +34,4 @@ def encoder_and_head_groups(
         if parameter.requires_grad:
             (encoder if name.startswith("pixio.") else head).append(parameter)
     groups = [{"params": head, "lr": head_learning_rate}]
-    return groups + [{"params": encoder, "lr": encoder_learning_rate}] if encoder else groups
+    return [*groups, {"params": encoder, "lr": encoder_learning_rate}] if encoder else groups

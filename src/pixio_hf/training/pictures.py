@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from ..modeling_pixio_pretraining import PixioForPreTraining, PixioForPreTrainingOutput
 from ..patches import patchify, unpatchify
@@ -23,7 +23,7 @@ def save_reconstruction_panel(
     shown = PixioForPreTrainingOutput(logits=outputs.logits[:count], mask=outputs.mask[:count])
     mean, std = (pixel_values.new_tensor(v)[:, None, None] for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     originals = (pixel_values.float() * std + mean).clamp(0, 1)
-    seen = mask_image(originals, outputs.mask[:count], model.config.patch_size)  # pyright: ignore[reportArgumentType]
+    seen = mask_image(originals, outputs.mask[:count], model.config.patch_size)
     rows = torch.cat((originals, seen, model.reconstruct(shown, pixel_values)), dim=3)
     height, width = rows.shape[0] * rows.shape[2], rows.shape[3]
     picture = rows.permute(0, 2, 3, 1).reshape(height, width, 3).mul(255).round().to(torch.uint8)

@@ -22,7 +22,6 @@ from pixio_hf.data.synthetic_scenes.seeds import (
     TRAIN_SEEDS,
 )
 
-
 __all__ = [
     "HELD_OUT_SEEDS",
     "SCENE_GENERATOR_VERSION",

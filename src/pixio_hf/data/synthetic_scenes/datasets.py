@@ -15,7 +15,6 @@ from pixio_hf.data.synthetic_scenes.rendering import check_request, render_scene
 from pixio_hf.data.synthetic_scenes.scenes import SceneKind
 from pixio_hf.data.synthetic_scenes.seeds import HELD_OUT_SEEDS, TRAIN_SEEDS
 
-
 if TYPE_CHECKING:
     from datasets import IterableDataset
 

@@ -22,7 +22,6 @@ from pixio_hf.data.synthetic_scenes.rendering import render_scenes
 from pixio_hf.data.synthetic_scenes.scenes import SceneKind
 from pixio_hf.data.synthetic_scenes.seeds import SCENE_GENERATOR_VERSION
 
-
 SCENES_PER_CHUNK = 32
 
 

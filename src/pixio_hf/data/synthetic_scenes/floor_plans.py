@@ -4,7 +4,6 @@
 import math
 from dataclasses import dataclass, field
 
-
 _CAMERA_CLEARANCE = 0.75
 
 

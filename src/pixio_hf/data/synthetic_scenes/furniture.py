@@ -17,7 +17,6 @@ from pixio_hf.data.synthetic_scenes.scenes import (
 )
 from pixio_hf.data.synthetic_scenes.seeds import SeededDraws
 
-
 WOODS: tuple[Vector, ...] = (
     (0.62, 0.44, 0.28),
     (0.48, 0.32, 0.2),

@@ -14,7 +14,6 @@ from pixio_hf.data.synthetic_scenes.scenes import (
 )
 from pixio_hf.data.synthetic_scenes.seeds import SeededDraws
 
-
 OUTDOOR_MAX_DEPTH = 80.0
 """Outdoor pixels further away than this (metres), and the sky, have depth 0, that is no depth."""
 

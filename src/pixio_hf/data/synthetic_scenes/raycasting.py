@@ -15,7 +15,6 @@ from torch import Tensor
 
 from pixio_hf.data.synthetic_scenes.scenes import Primitive, Scene, Shape
 
-
 NEAR = 0.05
 SKY_ID, SHELL_ID = 255, 0
 

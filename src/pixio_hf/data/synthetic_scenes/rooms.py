@@ -16,7 +16,6 @@ from pixio_hf.data.synthetic_scenes.scenes import (
 )
 from pixio_hf.data.synthetic_scenes.seeds import SeededDraws
 
-
 ROOM_MAX_DEPTH = 10.0
 """Room pixels further away than this (metres) have depth 0, that is no depth."""
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
-
 SceneKind = Literal["room", "outdoor", "mixed"]
 SCENE_KINDS: tuple[str, ...] = ("room", "outdoor", "mixed")
 

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import torch
 
-
 TRAIN_SEEDS = range(10_000_000)
 """Seeds of the synthetic scenes to train on."""
 

@@ -25,7 +25,6 @@ from pixio_hf.data.synthetic_scenes.surfaces import (
 from pixio_hf.data.synthetic_scenes.textures import TEXTURES, TexturePoints
 from pixio_hf.data.synthetic_scenes.tracing import TracedImage
 
-
 _OCCLUSION_RADIUS = 0.3
 """Corners are darker within this distance (metres)."""
 

@@ -11,7 +11,6 @@ from pixio_hf.data.synthetic_scenes.raycasting import SHELL_ID
 from pixio_hf.data.synthetic_scenes.scenes import Scene, Shape
 from pixio_hf.data.synthetic_scenes.tracing import TracedImage
 
-
 MAX_PRIMITIVES = 249
 _ROOM_MATERIALS = (0, 250, 251, 252, 253, 254)
 _STREET_MATERIALS = (0, 250, 251, 252)

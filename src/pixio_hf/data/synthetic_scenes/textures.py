@@ -14,7 +14,6 @@ from torch import Tensor
 
 from pixio_hf.data.synthetic_scenes.scenes import Texture
 
-
 _LATTICE = 64
 
 

@@ -19,7 +19,6 @@ from pixio_hf.data.synthetic_scenes.raycasting import (
 )
 from pixio_hf.data.synthetic_scenes.scenes import Primitive, Scene
 
-
 # Where sky pixels are put for shading, metres; finite so that no arithmetic overflows.
 _SKY_DISTANCE = 1e4
 
