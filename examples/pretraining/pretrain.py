@@ -139,7 +139,9 @@ def main(args: PretrainingArguments) -> None:
         progress.update()
         done = step + 1
         if done % args.logging_steps == 0:
-            loss = accelerator.gather(running_loss).mean().item() / args.logging_steps
+            mean_loss = accelerator.reduce(running_loss, "mean")
+            assert isinstance(mean_loss, torch.Tensor)
+            loss = mean_loss.item() / args.logging_steps
             accelerator.log({"loss": loss, "learning_rate": rate}, step=done)
             progress.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}")
             running_loss.zero_()
