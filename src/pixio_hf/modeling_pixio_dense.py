@@ -53,6 +53,11 @@ class PixioDensePreTrainedModel(PixioPreTrainedModel):
             self.pixio.eval()
         return self
 
+    @property
+    def predicts_in_windows(self) -> bool:
+        """Whether a forward pass goes window by window: with a window size, outside training."""
+        return self.config.window_size is not None and not self.training
+
     def predict_logits(self, pixel_values: Tensor, **kwargs) -> tuple[Tensor, BaseModelOutputWithPooling]:
         """Encode and apply the head: (B, C, H, W) -> float32 logits (B, num_labels, H, W) and the encoder's output."""
         outputs = self.pixio(pixel_values, **{**kwargs, "output_hidden_states": True})
@@ -72,7 +77,7 @@ class PixioDensePreTrainedModel(PixioPreTrainedModel):
 
         Overlapping windows are averaged after the activation (SPEC 5.6); no encoder output belongs to them.
         """
-        if self.config.window_size is None or self.training:
+        if not self.predicts_in_windows:
             logits, outputs = self.predict_logits(pixel_values, **kwargs)
             return activation(logits), outputs
 
@@ -118,11 +123,11 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
                 f"labels must have shape {(pixel_values.shape[0], *pixel_values.shape[-2:])}, the depth of every pixel in"
                 f" metres, got {tuple(labels.shape)}."
             )
-        relative_depth, outputs = self.predict_maps(pixel_values, torch.sigmoid, **kwargs)
-        if outputs is None and any(wanted.values()):
+        if self.predicts_in_windows and any(wanted.values()):
             raise ValueError(
                 "Hidden states and attentions do not exist for windowed prediction; set config.window_size = None."
             )
+        relative_depth, outputs = self.predict_maps(pixel_values, torch.sigmoid, **kwargs)
         predicted_depth = config.max_depth * relative_depth.squeeze(1)
         loss = None
         if labels is not None:

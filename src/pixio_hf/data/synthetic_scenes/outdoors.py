@@ -3,7 +3,6 @@
 
 import math
 
-from pixio_hf.data.synthetic_scenes.furniture import box, cylinder, place, sphere
 from pixio_hf.data.synthetic_scenes.scenes import (
     Camera,
     Material,
@@ -13,6 +12,7 @@ from pixio_hf.data.synthetic_scenes.scenes import (
     Vector,
 )
 from pixio_hf.data.synthetic_scenes.seeds import SeededDraws
+from pixio_hf.data.synthetic_scenes.solids import box, cylinder, place, sphere
 
 OUTDOOR_MAX_DEPTH = 80.0
 """Outdoor pixels further away than this (metres), and the sky, have depth 0, that is no depth."""

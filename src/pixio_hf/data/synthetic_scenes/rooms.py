@@ -5,7 +5,7 @@ import math
 
 from pixio_hf.data.synthetic_scenes import furniture
 from pixio_hf.data.synthetic_scenes.floor_plans import FloorPlan
-from pixio_hf.data.synthetic_scenes.furniture import Piece, box, place
+from pixio_hf.data.synthetic_scenes.furniture import Piece
 from pixio_hf.data.synthetic_scenes.scenes import (
     Camera,
     Material,
@@ -15,6 +15,7 @@ from pixio_hf.data.synthetic_scenes.scenes import (
     Vector,
 )
 from pixio_hf.data.synthetic_scenes.seeds import SeededDraws
+from pixio_hf.data.synthetic_scenes.solids import box, cylinder, place
 
 ROOM_MAX_DEPTH = 10.0
 """Room pixels further away than this (metres) have depth 0, that is no depth."""
@@ -53,7 +54,7 @@ def build_room(draws: SeededDraws) -> Scene:
         depth * draws.uniform(0.35, 0.65),
     )
     primitives.append(
-        furniture.cylinder(
+        cylinder(
             light[0],
             height - 0.06,
             light[2],
