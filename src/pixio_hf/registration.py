@@ -5,6 +5,8 @@ After `import pixio_hf` the Auto classes return this package's classes for model
 itself stays transformers' own, and so does every process that never imports this package.
 """
 
+from contextlib import suppress
+
 from transformers import (
     AutoBackbone,
     AutoConfig,
@@ -36,8 +38,11 @@ def register() -> None:
     AutoConfig.register("pixio", PixioConfig, exist_ok=True)
     for auto_class, model_class in AUTO_CLASSES:
         auto_class.register(PixioConfig, model_class, exist_ok=True)
-    AutoImageProcessor.register(
-        PixioConfig,
-        image_processor_classes={"torchvision": PixioImageProcessor, "pil": PixioImageProcessorPil},
-        exist_ok=True,
-    )
+    # In the oldest supported transformers AutoImageProcessor is a placeholder where torchvision is missing; any use of it
+    # raises an ImportError that says so, and there is nothing to register with.
+    with suppress(ImportError):
+        AutoImageProcessor.register(
+            PixioConfig,
+            image_processor_classes={"torchvision": PixioImageProcessor, "pil": PixioImageProcessorPil},
+            exist_ok=True,
+        )

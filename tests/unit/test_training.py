@@ -1,0 +1,273 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Schedules and parameter groups against golden vectors; data order, checkpoints and pictures of a run."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch import nn
+from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
+from pixio_hf import PixioForDepthEstimation, PixioForPreTraining, PixioModel
+from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, memory_to_hub_name
+from pixio_hf.training.parameter_groups import encoder_and_head_groups, weight_decay_groups
+from pixio_hf.training.pictures import mask_image, save_reconstruction_panel
+from pixio_hf.training.resume import StepBatchSampler, checkpoint_path, find_last_checkpoint, save_checkpoint
+from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine, warmup_polynomial
+from tests.golden import load_case
+from tests.tiny_models import block_noise, randomize_weights, tiny_config
+
+# Schedules
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", ["pretrain", "pretrain_alt"])
+def test_pretraining_schedule(name):
+    case = load_case("lr_schedules")
+    recipe = case.config[name]
+    rates = [
+        warmup_cosine(epoch, recipe["lr"], recipe["min_lr"], recipe["warmup_epochs"], recipe["epochs"])
+        for epoch in case.tensors[f"{name}.epoch"].tolist()
+    ]
+    case.assert_close(f"{name}.lr", torch.tensor(rates, dtype=torch.float64))
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", ["depth", "depth_alt", "seg"])
+def test_dense_schedules(name):
+    """The rate that the original computes; that its step i runs with the rate of step i - 1 is not imitated."""
+    case = load_case("lr_schedules")
+    recipe = case.config[name]
+    total_steps = recipe["epochs"] * recipe["iters_per_epoch"]
+    rates = [
+        warmup_polynomial(step, recipe["lr"], recipe.get("warmup_iters", 0), total_steps) for step in range(total_steps)
+    ]
+    case.assert_close(f"{name}.lr_computed", torch.tensor(rates, dtype=torch.float64))
+
+
+def test_schedules_at_their_corners():
+    assert warmup_cosine(0, 1e-3, 1e-5, 5, 50) == 0
+    assert warmup_cosine(5, 1e-3, 1e-5, 5, 50) == pytest.approx(1e-3, rel=1e-12)
+    assert warmup_cosine(50, 1e-3, 1e-5, 5, 50) == pytest.approx(1e-5, rel=1e-12)
+    assert warmup_polynomial(0, 1e-3, 10, 100) == 0
+    assert warmup_polynomial(10, 1e-3, 10, 100) == 1e-3
+    assert warmup_polynomial(100, 1e-3, 10, 100) == 0
+
+
+def test_absolute_rate_of_the_papers_recipes():
+    assert absolute_learning_rate(2.5e-5, 8192) == pytest.approx(8e-4)
+    assert absolute_learning_rate(1.25e-5, 16384) == pytest.approx(8e-4)
+
+
+# Parameter groups
+
+
+class Distilled(nn.Module):
+    """Encoder and projection of the distilled student, under the original's name for the projection."""
+
+    def __init__(self):
+        super().__init__()
+        self.pixio = PixioModel(tiny_config(num_hidden_layers=2))
+        self.last_proj = nn.Sequential(nn.Linear(32, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 8))
+
+
+def reference_names(model: nn.Module, parameters: list[nn.Parameter]) -> list[str]:
+    """Original names of some parameters, sorted; a fused query, key and value counts once."""
+    chosen = {id(parameter) for parameter in parameters}
+    named = {name: tensor for name, tensor in model.named_parameters() if id(tensor) in chosen}
+    assert len(named) == len(parameters)
+    own = [name for name in named if name.startswith("last_proj.")]
+    mapped = {memory_to_hub_name(name): tensor for name, tensor in named.items() if name not in own}
+    return sorted([*hub_to_reference_state(mapped), *own])
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", ["pretrain", "distill_student"])
+def test_weight_decay_groups(name):
+    expected = load_case("param_groups").values[name]
+    model = PixioForPreTraining(tiny_config(decoder_num_hidden_layers=3)) if name == "pretrain" else Distilled()
+    without_decay, with_decay = weight_decay_groups(model.named_parameters(), 0.05)
+    assert [without_decay["weight_decay"], with_decay["weight_decay"]] == [0.0, 0.05]
+    assert reference_names(model, without_decay["params"]) == sorted(expected["no_decay"])
+    assert reference_names(model, with_decay["params"]) == sorted(expected["decay"])
+
+
+def test_frozen_parameters_are_in_no_group():
+    model = PixioForDepthEstimation(tiny_config())
+    everything = sum(1 for _ in model.parameters())
+    assert sum(len(group["params"]) for group in weight_decay_groups(model.named_parameters(), 0.1)) == everything
+    model.freeze_encoder()
+    head = {id(parameter) for parameter in model.head.parameters()}
+    for groups in (weight_decay_groups(model.named_parameters(), 0.1), encoder_and_head_groups(model, 1e-4, 1e-3)):
+        assert {id(parameter) for group in groups for parameter in group["params"]} == head
+
+
+def test_rates_of_encoder_and_head():
+    model = PixioForDepthEstimation(tiny_config())
+    head, encoder = encoder_and_head_groups(model, encoder_learning_rate=1e-4, head_learning_rate=1e-3)
+    assert (head["lr"], encoder["lr"]) == (1e-3, 1e-4)
+    assert {id(parameter) for parameter in head["params"]} == {id(parameter) for parameter in model.head.parameters()}
+    assert {id(parameter) for parameter in encoder["params"]} == {
+        id(parameter) for parameter in model.pixio.parameters()
+    }
+
+
+# Order of the data
+
+
+def test_epochs_are_permutations_that_differ():
+    batches = list(StepBatchSampler(num_samples=12, batch_size=4, num_steps=6, seed=3))
+    epochs = [sum(batches[:3], []), sum(batches[3:], [])]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(12))] * 2
+    assert epochs[0] != epochs[1] and epochs[0] != list(range(12))
+
+
+@pytest.mark.parametrize(("num_samples", "batch_size"), [(10, 4), (3, 8), (7, 7), (1, 2)])
+def test_batches_span_epochs_and_leave_nothing_out(num_samples, batch_size):
+    sampler = StepBatchSampler(num_samples, batch_size, num_steps=10, seed=1)
+    batches = list(sampler)
+    assert len(batches) == len(sampler) == 10
+    assert {len(batch) for batch in batches} == {batch_size}
+    seen = sum(batches, [])
+    for start in range(0, len(seen) - num_samples + 1, num_samples):
+        assert sorted(seen[start : start + num_samples]) == list(range(num_samples))
+    counts = Counter(seen)
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+@pytest.mark.parametrize("first_step", [1, 2, 5, 9, 10])
+def test_resumed_run_sees_the_same_batches(first_step):
+    uninterrupted = list(StepBatchSampler(10, 4, 10, seed=7))
+    resumed = StepBatchSampler(10, 4, 10, seed=7, first_step=first_step)
+    assert list(resumed) == uninterrupted[first_step:]
+    assert len(resumed) == 10 - first_step
+    assert list(resumed) == uninterrupted[first_step:]  # a second pass too
+
+
+def test_length_of_a_run_and_global_random_numbers_do_not_change_the_order():
+    short = list(StepBatchSampler(10, 4, 5, seed=7))
+    torch.manual_seed(123)
+    assert list(StepBatchSampler(10, 4, 50, seed=7))[:5] == short
+    assert list(StepBatchSampler(10, 4, 5, seed=8)) != short
+
+
+@pytest.mark.parametrize(("num_samples", "batch_size"), [(0, 4), (4, 0), (4, -1)])
+def test_nothing_to_sample(num_samples, batch_size):
+    with pytest.raises(ValueError, match="at least one sample and a positive batch size"):
+        StepBatchSampler(num_samples, batch_size, 10)
+
+
+# Checkpoints
+
+
+def write_text(content: str):
+    def write(folder: str) -> None:
+        Path(folder).mkdir()
+        (Path(folder) / "state.txt").write_text(content)
+
+    return write
+
+
+def folders(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir())
+
+
+def test_interrupted_write_leaves_no_checkpoint_and_the_older_one(tmp_path):
+    save_checkpoint(tmp_path, 10, write_text("ten"))
+
+    def interrupted(folder: str) -> None:
+        write_text("half")(folder)
+        (Path(folder) / "half_only.txt").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path, 20, interrupted)
+    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-10"]
+    assert find_last_checkpoint(tmp_path) == (tmp_path / "checkpoint-10", 10)
+    assert (tmp_path / "checkpoint-10" / "state.txt").read_text() == "ten"
+
+    assert save_checkpoint(tmp_path, 20, write_text("twenty")) == tmp_path / "checkpoint-20"
+    assert folders(tmp_path) == ["checkpoint-10", "checkpoint-20"]
+    assert folders(tmp_path / "checkpoint-20") == ["state.txt"]  # nothing of the interrupted write got in
+
+
+def test_interrupted_rewrite_keeps_the_checkpoint_of_that_step(tmp_path):
+    save_checkpoint(tmp_path, 10, write_text("first"))
+
+    def interrupted(folder: str) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(tmp_path, 10, interrupted)
+    assert (tmp_path / "checkpoint-10" / "state.txt").read_text() == "first"
+    save_checkpoint(tmp_path, 10, write_text("second"))
+    assert (tmp_path / "checkpoint-10" / "state.txt").read_text() == "second"
+
+
+def test_rotation_keeps_the_newest_by_number(tmp_path):
+    for step in (9, 10, 100, 11):
+        save_checkpoint(tmp_path, step, write_text(str(step)), keep=3)
+    assert folders(tmp_path) == ["checkpoint-10", "checkpoint-100", "checkpoint-11"]
+    save_checkpoint(tmp_path, 101, write_text("101"))
+    assert folders(tmp_path) == ["checkpoint-100", "checkpoint-101"]
+
+
+def test_rotation_leaves_other_folders_alone(tmp_path):
+    (tmp_path / "checkpoint-best").mkdir()
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, step, write_text(str(step)))
+    assert folders(tmp_path) == ["checkpoint-2", "checkpoint-3", "checkpoint-best"]
+
+
+def test_last_checkpoint_ignores_what_is_none(tmp_path):
+    assert find_last_checkpoint(tmp_path) is None
+    assert find_last_checkpoint(tmp_path / "not_there") is None
+    for name in ("partial-checkpoint-30", "checkpoint-final", "checkpoint-", "model"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "checkpoint-40").write_text("a file")
+    assert find_last_checkpoint(tmp_path) is None
+    for step in (9, 10):
+        checkpoint_path(tmp_path, step).mkdir()
+    assert find_last_checkpoint(tmp_path) == (tmp_path / "checkpoint-10", 10)
+
+
+# Pictures
+
+
+@torch.no_grad()
+def test_reconstruction_panel(tmp_path):
+    model = randomize_weights(PixioForPreTraining(tiny_config()))
+    images = torch.randint(0, 256, (3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
+    pixel_values = (images / 255 - mean) / std
+    outputs = model(pixel_values, noise=block_noise(3))
+    path = tmp_path / "panels" / "step-1.png"
+    save_reconstruction_panel(model, pixel_values[:2], outputs, path)
+    assert folders(path.parent) == ["step-1.png"]
+    with PIL.Image.open(path) as picture:
+        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (3 * 64, 2 * 64))
+        panel = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+    for row in range(2):
+        original, seen, rebuilt = panel[:, 64 * row : 64 * row + 64].split(64, dim=2)
+        assert torch.equal(original.long(), images[row])
+        hidden = outputs.mask[row].reshape(4, 4).repeat_interleave(16, 0).repeat_interleave(16, 1).bool()
+        assert 0 < hidden.float().mean() < 1
+        assert (seen[:, hidden] == 128).all()
+        assert torch.equal(seen[:, ~hidden], original[:, ~hidden])
+        assert torch.equal(rebuilt[:, ~hidden], original[:, ~hidden])
+        expected = model.reconstruct(outputs, pixel_values)[row].mul(255).round()
+        assert torch.equal(rebuilt.float(), expected)
+        assert not torch.equal(rebuilt[:, hidden], original[:, hidden])
+
+
+def test_masked_patches_are_grey():
+    images = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+    mask = torch.tensor([[0, 1, 0, 0, 0, 1]])
+    shown = mask_image(images, mask, 16, fill=0.25)
+    assert (shown[:, :, :16, 16:32] == 0.25).all() and (shown[:, :, 16:, 32:] == 0.25).all()
+    kept = torch.ones(32, 48, dtype=torch.bool)
+    kept[:16, 16:32] = kept[16:, 32:] = False
+    assert torch.equal(shown[..., kept], images[..., kept])
