@@ -36,6 +36,11 @@ class PretrainingArguments:
 
     output_dir: str = field(metadata={"help": "Checkpoints, logs, panels and the final model go here."})
     preset: str = field(default="pixio-tiny", metadata={"help": "Size of the model, a preset of PixioConfig."})
+    model: str | None = field(
+        default=None,
+        metadata={"help": "Folder or Hub id to start from, encoder or whole model; none: random weights."},
+    )
+    norm_pix_loss: bool = field(default=True, metadata={"help": "Reconstruct pixels normalised per patch (SPEC 2.5)."})
     dataset: str = field(
         default="synthetic-rooms",
         metadata={"help": "synthetic-rooms, synthetic-outdoor, synthetic-mixed, or a folder of images."},
@@ -61,6 +66,7 @@ class PretrainingArguments:
     )
     compile: bool = field(default=False, metadata={"help": "torch.compile the model."})
     num_workers: int = 0
+    save_dtype: str = field(default="float32", metadata={"help": "float32 or bfloat16, of the final model."})
     seed: int = 0
     logging_steps: int = 50
     save_steps: int = 500
@@ -77,18 +83,18 @@ def main(args: PretrainingArguments) -> None:
     )
     set_seed(args.seed, device_specific=True)
 
-    overrides = {"drop_path_rate": args.drop_path_rate}
+    overrides = {"drop_path_rate": args.drop_path_rate, "norm_pix_loss": args.norm_pix_loss}
     overrides |= {
         name: value for name in ("mask_ratio", "mask_grid_size") if (value := getattr(args, name)) is not None
     }
-    if args.smoke:
-        overrides |= {
-            "hidden_size": 28,
-            "num_hidden_layers": 4,
-            "decoder_hidden_size": 12,
-            "decoder_num_hidden_layers": 2,
-        }
-    config = PixioConfig.preset(args.preset, **overrides)
+    if args.model is None:
+        if args.smoke:
+            overrides |= {"hidden_size": 28, "num_hidden_layers": 4}
+            overrides |= {"decoder_hidden_size": 12, "decoder_num_hidden_layers": 2}
+        model = PixioForPreTraining(PixioConfig.preset(args.preset, **overrides))
+    else:
+        model = PixioForPreTraining.from_pretrained(args.model, dtype=torch.float32, **overrides)
+    config = model.config
     num_steps, num_scenes, batch_size = (2, 8, 4) if args.smoke else (args.num_steps, args.num_scenes, args.batch_size)
 
     dataset = open_image_dataset(
@@ -96,7 +102,6 @@ def main(args: PretrainingArguments) -> None:
     )
     processor = PixioImageProcessor(size={"height": config.image_size, "width": config.image_size}, do_resize=False)
 
-    model = PixioForPreTraining(config)
     model.set_attn_implementation(args.attn_implementation)
     total_batch_size = batch_size * accelerator.num_processes
     learning_rate = absolute_learning_rate(args.base_learning_rate, total_batch_size)
@@ -155,7 +160,7 @@ def main(args: PretrainingArguments) -> None:
     accelerator.end_training()
     if accelerator.is_main_process:
         final = output_dir / "model"
-        accelerator.unwrap_model(model).save_pretrained(final)
+        accelerator.unwrap_model(model).to(getattr(torch, args.save_dtype)).save_pretrained(final)
         PixioImageProcessor(size={"height": config.image_size, "width": config.image_size}).save_pretrained(final)
         print(f"Saved {final}")
 
