@@ -92,7 +92,7 @@ class DepthTrainer(Trainer):
 def build_model(args: DepthArguments) -> PixioForDepthEstimation:
     """A depth model around a pre-trained encoder, or around a random one."""
     head = {"head_type": args.head_type, "max_depth": args.max_depth}
-    if args.smoke:
+    if args.smoke and args.model is None:
         return PixioForDepthEstimation(
             PixioConfig.preset(
                 "pixio-tiny",

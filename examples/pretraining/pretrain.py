@@ -119,7 +119,12 @@ def main(args: PretrainingArguments) -> None:
         accelerator.load_state(str(checkpoint))
         accelerator.print(f"Resuming from {checkpoint}")
     sampler = StepBatchSampler(len(dataset), total_batch_size, num_steps, args.seed, first_step)
-    loader = accelerator.prepare(DataLoader(dataset, batch_sampler=sampler, num_workers=args.num_workers))
+    # A generator of its own: otherwise starting the loader would draw from the global one, and a resumed run would mask
+    # other blocks than an uninterrupted one.
+    generator = torch.Generator().manual_seed(args.seed)
+    loader = accelerator.prepare(
+        DataLoader(dataset, batch_sampler=sampler, num_workers=args.num_workers, generator=generator)
+    )
     accelerator.init_trackers(
         "tensorboard", {name: value for name, value in asdict(args).items() if value is not None}
     )
@@ -146,7 +151,7 @@ def main(args: PretrainingArguments) -> None:
         if done % args.logging_steps == 0:
             mean_loss = accelerator.reduce(running_loss, "mean")
             assert isinstance(mean_loss, torch.Tensor)
-            loss = mean_loss.item() / args.logging_steps
+            loss = mean_loss.item() / min(args.logging_steps, done - first_step)
             accelerator.log({"loss": loss, "learning_rate": rate}, step=done)
             progress.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}")
             running_loss.zero_()
@@ -154,7 +159,13 @@ def main(args: PretrainingArguments) -> None:
             panel = output_dir / "panels" / f"step-{done:07d}.png"
             save_reconstruction_panel(accelerator.unwrap_model(model), pixel_values[:6], outputs, panel)
         if done % args.save_steps == 0 and done < num_steps:
-            save_checkpoint(output_dir, done, accelerator.save_state)
+            save_checkpoint(
+                output_dir,
+                done,
+                accelerator.save_state,
+                is_main_process=accelerator.is_main_process,
+                wait_for_everyone=accelerator.wait_for_everyone,
+            )
     progress.close()
 
     accelerator.end_training()

@@ -161,5 +161,5 @@ def test_depth_pipeline_on_bundled_photos():
             size = photo.size
         depth = torch.as_tensor(result["predicted_depth"]).float()
         assert depth.shape == size[::-1]
-        assert 0 < depth.min() and depth.max() <= 10 and depth.std() > 0.05
+        assert depth.min() > 0 and depth.max() <= 10 and depth.std() > 0.05
         assert result["depth"].size == size

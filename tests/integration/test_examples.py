@@ -92,7 +92,7 @@ def test_finetuning_smoke(depth_run):
         outputs = model(**processor(photo, return_tensors="pt"))
     (depth,) = processor.post_process_depth_estimation(outputs, [(150, 200)])
     assert depth["predicted_depth"].shape == (150, 200)
-    assert 0 < depth["predicted_depth"].min() and depth["predicted_depth"].max() < 10
+    assert depth["predicted_depth"].min() > 0 and depth["predicted_depth"].max() < 10
     metrics = json.loads((depth_run / "metrics.json").read_text())
     assert metrics["eval_num_images"] == 4 and 0 <= metrics["eval_delta1"] <= 1 and metrics["eval_rmse"] > 0
 
@@ -174,7 +174,9 @@ def test_resumed_pretraining_equals_an_uninterrupted_one_bit_for_bit(
 
     whole, resumed = (read_weights(tmp_path / name / "model") for name in ("whole", "stopped"))
     assert_same_state(resumed, whole)
-    moved = [tensor for tensor in at_step_2.values() if not any(torch.equal(tensor, other) for other in whole.values())]
+    moved = [
+        tensor for tensor in at_step_2.values() if not any(torch.equal(tensor, other) for other in whole.values())
+    ]
     assert len(moved) > len(at_step_2) / 2, "training did not go on after the checkpoint"
     for step in (2, 4):
         panels = [(tmp_path / name / "panels" / f"step-{step:07d}.png").read_bytes() for name in ("whole", "stopped")]

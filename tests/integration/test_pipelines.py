@@ -29,7 +29,14 @@ from pixio_hf import (
 )
 from pixio_hf.data.depth import DepthCollator
 from pixio_hf.data.synthetic_scenes import SyntheticSceneDataset
-from tests.tiny_models import assert_same_state, block_noise, random_images, randomize_weights, read_weights, tiny_config
+from tests.tiny_models import (
+    assert_same_state,
+    block_noise,
+    random_images,
+    randomize_weights,
+    read_weights,
+    tiny_config,
+)
 
 SIZES = [(64, 64), (50, 90), (131, 40), (1, 1)]  # height, width
 MODEL_CLASSES = {

@@ -113,9 +113,7 @@ def test_python_blocks_run_in_order(tmp_path):
     blocks, left_out = read_readme("python")
     assert len(blocks) >= 3, "the README shows the three uses of the package"
     assert len(left_out) < len(blocks), f"most of the README is not run: {[block.reason for block in left_out]}"
-    code = "".join(
-        f"print('README.md, line {block.line}', flush=True)\n{block.code}\n" for block in blocks
-    )
+    code = "".join(f"print('README.md, line {block.line}', flush=True)\n{block.code}\n" for block in blocks)
     for photo in (ROOT / "src" / "pixio_hf" / "assets" / "photos").glob("*.jpg"):
         shutil.copy(photo, tmp_path / photo.name)
     (tmp_path / "readme.py").write_text(code)
@@ -184,7 +182,7 @@ def test_wrong_commands_are_found(line):
     with pytest.raises((Exception, SystemExit)) as caught:
         check_pixio_hf_command(line.split())
     assert caught.value.args or str(caught.value)
-    check_pixio_hf_command("depth a.jpg --out b --npy".split())
+    check_pixio_hf_command(["depth", "a.jpg", "--out", "b", "--npy"])
 
 
 def test_wrong_script_options_are_found():

@@ -62,7 +62,7 @@ def test_folder_of_plain_images(tmp_path):
     assert all(item.shape == (3, 32, 32) and item.dtype == torch.uint8 for item in items)
     assert all(bool((item == item[:, :1, :1]).all()) for item in items)
     colors = {tuple(item[:, 0, 0].tolist()) for item in items}
-    assert colors == {(200, 100, 50), (77, 77, 77), (10, 20, 30), (0, 0, 0)}
+    assert colors == {(200, 100, 50), (77, 77, 77), (132, 137, 142), (0, 0, 0)}
 
 
 @pytest.mark.parametrize("name", ["kitchen-test-1.png", "val/b.png", "eval_b.png"])
@@ -98,9 +98,9 @@ def test_whole_image_where_the_crop_has_no_choice(tmp_path):
 @pytest.mark.parametrize("name", ["synthetic-room", "no/such/folder"])
 def test_neither_a_data_set_nor_a_folder(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="neither .*synthetic-rooms, synthetic-outdoor, synthetic-mixed"):
+    with pytest.raises(ValueError, match=r"neither .*synthetic-rooms, synthetic-outdoor, synthetic-mixed"):
         open_image_dataset(name, 32, 4)
-    with pytest.raises(ValueError, match="neither .*synthetic-rooms, synthetic-outdoor, synthetic-mixed"):
+    with pytest.raises(ValueError, match=r"neither .*synthetic-rooms, synthetic-outdoor, synthetic-mixed"):
         open_depth_datasets(name, 32, 4, 4)
 
 
@@ -112,7 +112,7 @@ def test_a_file_is_no_folder(tmp_path):
 
 
 def test_folder_without_images(tmp_path):
-    with pytest.raises((ValueError, FileNotFoundError), match=str(tmp_path)):
+    with pytest.raises(ValueError, match=str(tmp_path)):
         open_image_dataset(str(tmp_path), 32, 4)
 
 
@@ -138,7 +138,9 @@ def write_depth_split(folder: Path, count: int, seed: int, size: tuple[int, int]
 
 @pytest.mark.parametrize("processor_class", PROCESSORS)
 def test_folder_of_millimetres_becomes_exact_metres(tmp_path, processor_class):
-    truth = [write_depth_split(tmp_path / split, count, seed) for split, count, seed in (("train", 3, 0), ("val", 2, 9))]
+    truth = [
+        write_depth_split(tmp_path / split, count, seed) for split, count, seed in (("train", 3, 0), ("val", 2, 9))
+    ]
     train, evaluation = open_depth_datasets(str(tmp_path), 64, 0, 0)
     assert (len(train), len(evaluation)) == (3, 2)  # pyright: ignore[reportArgumentType]
     collate = DepthCollator(processor_class(do_resize=False, depth_scale=0.001))
@@ -165,7 +167,7 @@ def test_folder_keeps_images_and_depths_together(tmp_path):
 
 def test_folder_without_metadata(tmp_path):
     write_depth_split(tmp_path / "train", 1, seed=0)
-    with pytest.raises(ValueError, match=r"val/metadata\.jsonl is missing|val.metadata\.jsonl"):
+    with pytest.raises(ValueError, match=r"val.metadata\.jsonl is missing"):
         open_depth_datasets(str(tmp_path), 64, 0, 0)
 
 
@@ -216,7 +218,10 @@ def test_flip_mirrors_image_and_depth_together(processor_class):
 
     random.seed(0)
     sometimes = DepthCollator(processor, flip_probability=0.5)(items)
-    flipped = [bool(torch.equal(label, depth.flip(-1))) for label, depth in zip(sometimes["labels"], plain["labels"], strict=True)]
+    flipped = [
+        bool(torch.equal(label, depth.flip(-1)))
+        for label, depth in zip(sometimes["labels"], plain["labels"], strict=True)
+    ]
     assert 0 < sum(flipped) < len(items)
     for index, is_flipped in enumerate(flipped):
         source = always if is_flipped else plain

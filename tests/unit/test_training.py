@@ -2,6 +2,7 @@
 """Schedules and parameter groups against golden vectors; data order, checkpoints and pictures of a run."""
 
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def test_dense_schedules(name):
     recipe = case.config[name]
     total_steps = recipe["epochs"] * recipe["iters_per_epoch"]
     rates = [
-        warmup_polynomial(step, recipe["lr"], recipe.get("warmup_iters", 0), total_steps) for step in range(total_steps)
+        warmup_polynomial(step, recipe["lr"], recipe.get("warmup_iters", 0), total_steps)
+        for step in range(total_steps)
     ]
     case.assert_close(f"{name}.lr_computed", torch.tensor(rates, dtype=torch.float64))
 
@@ -120,7 +122,7 @@ def test_rates_of_encoder_and_head():
 
 def test_epochs_are_permutations_that_differ():
     batches = list(StepBatchSampler(num_samples=12, batch_size=4, num_steps=6, seed=3))
-    epochs = [sum(batches[:3], []), sum(batches[3:], [])]
+    epochs = [list(chain(*batches[:3])), list(chain(*batches[3:]))]
     assert [sorted(epoch) for epoch in epochs] == [list(range(12))] * 2
     assert epochs[0] != epochs[1] and epochs[0] != list(range(12))
 
@@ -131,7 +133,7 @@ def test_batches_span_epochs_and_leave_nothing_out(num_samples, batch_size):
     batches = list(sampler)
     assert len(batches) == len(sampler) == 10
     assert {len(batch) for batch in batches} == {batch_size}
-    seen = sum(batches, [])
+    seen = list(chain(*batches))
     for start in range(0, len(seen) - num_samples + 1, num_samples):
         assert sorted(seen[start : start + num_samples]) == list(range(num_samples))
     counts = Counter(seen)

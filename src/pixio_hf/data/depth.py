@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .images import SYNTHETIC_DATASETS
+from .images import SYNTHETIC_DATASETS, load_image_folder
 from .synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
 
 
@@ -21,9 +21,7 @@ class FolderDepth(Dataset):
     """
 
     def __init__(self, folder: str | Path):
-        from datasets import load_dataset
-
-        self.pairs = load_dataset("imagefolder", data_dir=str(folder), split="train")
+        self.pairs = load_image_folder(folder)
         if {"image", "depth"} - set(self.pairs.column_names):
             raise ValueError(
                 f"{folder} must hold images and a metadata.jsonl with one {{'file_name': ..., 'depth_file_name': ...}} a"
@@ -102,8 +100,9 @@ def mean_depth(dataset: Dataset, processor: Any, num_items: int = 1024, batch_si
     """Mean of the valid depths of up to `num_items` items, in metres: the baseline that looks at no image."""
     collate = DepthCollator(processor)
     total, count = 0.0, 0
-    for start in range(0, min(num_items, len(dataset)), batch_size):  # pyright: ignore[reportArgumentType]
-        labels = collate([dataset[i] for i in range(start, min(start + batch_size, len(dataset)))])["labels"]  # pyright: ignore[reportArgumentType]
+    num_items = min(num_items, len(dataset))  # pyright: ignore[reportArgumentType]
+    for start in range(0, num_items, batch_size):
+        labels = collate([dataset[index] for index in range(start, min(start + batch_size, num_items))])["labels"]
         valid = torch.isfinite(labels) & (labels > 0)
         total, count = total + labels[valid].double().sum().item(), count + int(valid.sum())
     if count == 0:

@@ -3,9 +3,11 @@
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..photos import read_photo
 from .synthetic_scenes import TRAIN_SEEDS, SyntheticSceneDataset
 
 # Name on the command line -> kind of scene. All of them are rendered, none is a photograph.
@@ -28,32 +30,40 @@ class SceneImages(Dataset):
         return [scene["image"] for scene in self.scenes.__getitems__(indices)]
 
 
+def load_image_folder(folder: str | Path, **kwargs):
+    """Every image below a folder as one `datasets.Dataset`, whatever its path says of splits.
+
+    Left to itself, `datasets` takes files whose name or folder contains "test" or "val" for other splits.
+
+    Raises:
+        ValueError: there is no image.
+    """
+    from datasets import load_dataset
+
+    try:
+        return load_dataset("imagefolder", data_dir=str(folder), data_files={"train": "**"}, split="train", **kwargs)
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(f"Could not read a set of images from {folder}: {error}") from error
+
+
 class FolderImages(Dataset):
     """Random resized crops of the images below a folder: item -> (3, H, W) uint8 (SPEC 3.4, no flip, no colour change)."""
 
     def __init__(self, folder: str | Path, image_size: int, crop_scale_min: float = 0.2):
-        from datasets import load_dataset
         from torchvision.transforms import v2
 
-        self.images = load_dataset("imagefolder", data_dir=str(folder), split="train", drop_labels=True)
-        self.crop = v2.Compose(
-            [
-                v2.RGB(),
-                v2.PILToTensor(),
-                v2.RandomResizedCrop(
-                    image_size,
-                    scale=(crop_scale_min, 1.0),
-                    interpolation=v2.InterpolationMode.BICUBIC,
-                    antialias=True,
-                ),
-            ]
+        self.images = load_image_folder(folder, drop_labels=True)
+        self.crop = v2.RandomResizedCrop(
+            image_size, scale=(crop_scale_min, 1.0), interpolation=v2.InterpolationMode.BICUBIC, antialias=True
         )
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Tensor:
-        return self.crop(self.images[index]["image"])
+        # Upright, in RGB and 8 bits, as the image processor reads photos.
+        photo = torch.tensor(read_photo(self.images[index]["image"], do_convert_rgb=True))
+        return self.crop(photo)
 
 
 def open_image_dataset(

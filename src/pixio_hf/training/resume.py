@@ -46,33 +46,51 @@ def checkpoint_path(output_dir: str | Path, step: int) -> Path:
     return Path(output_dir) / f"checkpoint-{step}"
 
 
+def list_checkpoints(output_dir: str | Path) -> list[int]:
+    """Steps of the complete checkpoints of a run, ascending; other folders are left alone."""
+    names = (path.name.removeprefix("checkpoint-") for path in Path(output_dir).glob("checkpoint-*") if path.is_dir())
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
 def find_last_checkpoint(output_dir: str | Path) -> tuple[Path, int] | None:
     """Newest complete checkpoint of a run and its step, or None."""
-    found = []
-    for path in Path(output_dir).glob("checkpoint-*"):
-        step = path.name.removeprefix("checkpoint-")
-        if path.is_dir() and step.isdecimal():
-            found.append((int(step), path))
-    if not found:
-        return None
-    step, path = max(found)
-    return path, step
+    steps = list_checkpoints(output_dir)
+    return (checkpoint_path(output_dir, steps[-1]), steps[-1]) if steps else None
 
 
-def save_checkpoint(output_dir: str | Path, step: int, write: Callable[[str], object], keep: int = 2) -> Path:
+def save_checkpoint(
+    output_dir: str | Path,
+    step: int,
+    write: Callable[[str], object],
+    keep: int = 2,
+    is_main_process: bool = True,
+    wait_for_everyone: Callable[[], object] = lambda: None,
+) -> Path:
     """Write a checkpoint under a temporary name, rename it when it is whole, and remove all but the newest `keep`.
+
+    Every process of a distributed run calls this: all of them write, the main one renames and removes.
 
     Args:
         write: saves everything into the folder whose path it is given, such as `accelerator.save_state`.
+        wait_for_everyone: barrier of a distributed run.
+
+    Raises:
+        ValueError: keep is not positive, so that nothing would be left to resume from.
     """
+    if keep < 1:
+        raise ValueError(f"keep must be at least 1, got {keep}.")
     target = checkpoint_path(output_dir, step)
     partial = target.with_name(f"partial-{target.name}")
-    shutil.rmtree(partial, ignore_errors=True)
+    if is_main_process:
+        shutil.rmtree(partial, ignore_errors=True)
+    wait_for_everyone()
     write(str(partial))
-    if target.exists():
-        shutil.rmtree(target)
-    os.replace(partial, target)
-    steps = sorted(int(path.name.split("-")[1]) for path in Path(output_dir).glob("checkpoint-*"))
-    for old in steps[:-keep]:
-        shutil.rmtree(checkpoint_path(output_dir, old))
+    wait_for_everyone()
+    if is_main_process:
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(partial, target)
+        for old in list_checkpoints(output_dir)[:-keep]:
+            shutil.rmtree(checkpoint_path(output_dir, old))
+    wait_for_everyone()
     return target
