@@ -153,7 +153,7 @@ def test_gradient_checkpointing_gives_the_same_gradients():
         return [parameter.grad.clone() for parameter in model.parameters()]
 
     expected = gradients()
-    model.gradient_checkpointing_enable()
+    model.activation_checkpointing_enable()
     for actual, wanted in zip(gradients(), expected, strict=True):
         torch.testing.assert_close(actual, wanted)
 

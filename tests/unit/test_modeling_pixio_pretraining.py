@@ -164,7 +164,7 @@ def test_gradient_checkpointing_gives_the_same_gradients():
         return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
     expected = gradients()
-    model.gradient_checkpointing_enable()
+    model.activation_checkpointing_enable()
     assert all(layer.gradient_checkpointing for layer in (*model.pixio.layers, *model.decoder.blocks))
     for name, gradient in gradients().items():
         torch.testing.assert_close(gradient, expected[name])
