@@ -84,7 +84,9 @@ class PixioDensePreTrainedModel(PixioPreTrainedModel):
         def predict_window(windows: Tensor) -> Tensor:
             return activation(self.predict_logits(windows)[0])
 
-        maps = predict_sliding_window(predict_window, pixel_values, self.config.window_size, self.config.window_stride)
+        window_size = self.config.window_size
+        assert window_size is not None
+        maps = predict_sliding_window(predict_window, pixel_values, window_size, self.config.window_stride)
         return maps, None
 
 
