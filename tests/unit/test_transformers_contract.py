@@ -1,0 +1,68 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""What this package relies on inside transformers. A release that moves one of these fails here, by name."""
+
+import inspect
+
+import pytest
+import transformers
+from transformers import core_model_loading
+from transformers.models.pixio import modeling_pixio as upstream
+
+from tests.tiny_models import tiny_config
+
+VERSION = f"transformers {transformers.__version__}"
+BLOCK_MODULES = {
+    "attention",
+    "attention.q_proj",
+    "attention.k_proj",
+    "attention.v_proj",
+    "attention.o_proj",
+    "layernorm_before",
+    "layernorm_after",
+    "mlp.fc1",
+    "mlp.fc2",
+    "drop_path",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PixioModel",
+        "PixioBackbone",
+        "PixioPreTrainedModel",
+        "PixioEmbeddings",
+        "PixioLayer",
+        "PixioAttention",
+        "PixioDropPath",
+    ],
+)
+def test_classes_that_ours_extend(name):
+    assert hasattr(upstream, name), f"{VERSION} has no {name} any more: modeling_pixio.py builds on it"
+
+
+def test_names_inside_a_block():
+    names = {name for name, _ in upstream.PixioLayer(tiny_config(drop_path_rate=0.1)).named_modules()}
+    missing = BLOCK_MODULES - names
+    assert not missing, f"{VERSION} renamed {sorted(missing)} of PixioLayer: checkpoint_names.py maps to these names"
+
+
+def test_names_of_the_embeddings():
+    names = {name for name, _ in upstream.PixioEmbeddings(tiny_config()).named_parameters()}
+    expected = {
+        "cls_token",
+        "position_embeddings",
+        "patch_embeddings.projection.weight",
+        "patch_embeddings.projection.bias",
+    }
+    assert names == expected, f"{VERSION} changed the parameters of PixioEmbeddings to {sorted(names)}"
+
+
+def test_renaming_can_be_extended():
+    renaming = core_model_loading.WeightRenaming
+    for method, arguments in (
+        ("reverse_transform", ["self"]),
+        ("copy", ["self", "source_patterns", "target_patterns"]),
+    ):
+        found = list(inspect.signature(getattr(renaming, method)).parameters)[: len(arguments)]
+        assert found == arguments, f"{VERSION} changed WeightRenaming.{method}: SpellingRename overrides it"
