@@ -50,7 +50,7 @@ class DepthArguments:
     num_scenes: int = field(default=32_768, metadata={"help": "Synthetic scenes to train on."})
     num_eval_scenes: int = field(default=512, metadata={"help": "Held-out scenes to evaluate on."})
     cache_dir: str | None = field(default=None, metadata={"help": "Render synthetic scenes once, into this folder."})
-    max_steps: int = field(default=4000, metadata={"help": "Optimizer steps."})
+    max_steps: int = field(default=2200, metadata={"help": "Optimizer steps."})
     batch_size: int = field(default=32, metadata={"help": "Images per device and step."})
     learning_rate: float = field(default=1e-3, metadata={"help": "Peak rate of the head."})
     encoder_learning_rate: float = field(default=5e-4, metadata={"help": "Peak rate of the encoder."})
@@ -62,7 +62,7 @@ class DepthArguments:
     )
     torch_compile: bool = False
     num_workers: int = 0
-    eval_steps: int = 1000
+    eval_steps: int = 550
     save_dtype: str = field(default="float32", metadata={"help": "float32 or bfloat16, of the final model."})
     seed: int = 0
     smoke: bool = field(default=False, metadata={"help": "Two steps of a very small model, to see that it runs."})
