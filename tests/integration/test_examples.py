@@ -4,6 +4,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PRETRAIN = EXAMPLES / "pretraining" / "pretrain.py"
 FINETUNE = EXAMPLES / "depth_estimation" / "finetune_trainer.py"
 EVALUATE = EXAMPLES / "depth_estimation" / "evaluate_depth.py"
+EVALUATE_RECONSTRUCTION = EXAMPLES / "pretraining" / "evaluate_reconstruction.py"
 
 
 def run_script(script: Path, *arguments: str | Path) -> str:
@@ -181,3 +183,10 @@ def test_resumed_pretraining_equals_an_uninterrupted_one_bit_for_bit(
     for step in (2, 4):
         panels = [(tmp_path / name / "panels" / f"step-{step:07d}.png").read_bytes() for name in ("whole", "stopped")]
         assert panels[0] == panels[1]
+
+
+def test_reconstruction_evaluation_smoke():
+    """The bundled model fills hidden patches better than the mean colour of the visible ones."""
+    loss, loss_of_mean_color, images = re.findall(r"[\d.]*\d", run_script(EVALUATE_RECONSTRUCTION, "--smoke"))
+    assert images == "4"
+    assert 0 < float(loss) < 0.8 * float(loss_of_mean_color)
