@@ -19,7 +19,8 @@ import torch
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
-from pixio_hf import PixioForDepthEstimation, PixioImageProcessor, bundled_checkpoint
+from pixio_hf import PixioForDepthEstimation, PixioImageProcessor
+from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.data.depth import DepthCollator, mean_depth, open_depth_datasets
 from pixio_hf.metrics.depth import DepthMetrics
 
@@ -44,8 +45,7 @@ class EvaluationArguments:
 
 @torch.no_grad()
 def main(args: EvaluationArguments) -> dict[str, dict[str, float]]:
-    is_path = Path(args.model).is_dir() or "/" in args.model
-    path = args.model if is_path else bundled_checkpoint(args.model)
+    path = find_checkpoint(args.model)
     model = PixioForDepthEstimation.from_pretrained(path, dtype=getattr(torch, args.dtype)).eval()
     size = model.config.image_size
     processor = PixioImageProcessor(size={"height": size, "width": size}, depth_scale=args.depth_scale)

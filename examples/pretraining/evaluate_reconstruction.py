@@ -10,14 +10,14 @@ model was trained on. They are rendered, not photographed.
 
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
-from pixio_hf import PixioForPreTraining, PixioImageProcessor, bundled_checkpoint
+from pixio_hf import PixioForPreTraining, PixioImageProcessor
+from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, SyntheticSceneDataset
 from pixio_hf.losses import masked_pixel_loss
 from pixio_hf.masking import num_mask_blocks
@@ -36,8 +36,7 @@ class EvaluationArguments:
 
 @torch.inference_mode()
 def main(args: EvaluationArguments) -> tuple[float, float]:
-    is_path = Path(args.model).is_dir() or "/" in args.model
-    path = args.model if is_path else bundled_checkpoint(args.model)
+    path = find_checkpoint(args.model)
     model = PixioForPreTraining.from_pretrained(path, dtype=torch.float32).eval()
     if model.config.norm_pix_loss:
         raise ValueError(

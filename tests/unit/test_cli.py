@@ -12,11 +12,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.cli.depth import to_millimetres
 from pixio_hf.cli.features import color_features, upscale_colors
 from pixio_hf.cli.files import check_photos, plan_outputs, write_bytes
 from pixio_hf.cli.info import describe_choices, name_part
-from pixio_hf.cli.loading import choose_device, find_checkpoint
+from pixio_hf.cli.loading import choose_device
 from pixio_hf.cli.photo_loop import load_photo, process_photos, scaled_size
 from pixio_hf.cli.pictures import DPI, Panel, depth_limits, draw_row
 from pixio_hf.configuration_pixio import PixioConfig

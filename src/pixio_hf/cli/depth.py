@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.modeling_pixio_dense import PixioForDepthEstimation
 
 from .files import plan_outputs, write_bytes, write_npy, write_png
-from .loading import LoadedModel, find_checkpoint, load_config, load_model
+from .loading import LoadedModel, load_config, load_model
 from .photo_loop import Failures, check_side, load_photo, process_photos, scaled_size, to_pixel_values
 from .pictures import Panel, depth_limits, draw_row
 

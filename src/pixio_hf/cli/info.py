@@ -12,10 +12,11 @@ from huggingface_hub import ModelCard, get_safetensors_metadata
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, NotASafetensorsRepoError
 from safetensors import SafetensorError, safe_open
 
+from pixio_hf.checkpoints.bundled import find_checkpoint, list_bundled
 from pixio_hf.configuration_pixio import PRESETS, PixioConfig
 from pixio_hf.modeling_pixio import PixioModel
 
-from .loading import find_checkpoint, list_bundled, load_config
+from .loading import load_config
 
 PACKAGES = ("pixio-hf", "transformers", "torch", "torchvision", "huggingface-hub", "safetensors", "datasets")
 

@@ -1,14 +1,12 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Models of the commands: find one by folder, Hub id or bundled name, and load it whole or not at all."""
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from transformers import AutoConfig
 from transformers.utils import logging
 
-from pixio_hf.checkpoints.bundled import ASSETS, bundled_checkpoint
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pixio import PixioImageProcessor
 from pixio_hf.modeling_pixio import PixioPreTrainedModel
@@ -20,32 +18,6 @@ class LoadedModel(NamedTuple):
     model: Any
     processor: Any
     device: torch.device
-
-
-def find_checkpoint(name: str) -> str:
-    """Folder or Hub id that a model name stands for: an existing folder, a bundled name, or `owner/name`.
-
-    Raises:
-        ValueError: none of them, or a folder that holds no configuration.
-    """
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ValueError(f"The folder {name} is no checkpoint: it holds no config.json.")
-        return str(path)
-    if path.exists():
-        raise ValueError(f"{name} is a file; name the folder of a checkpoint (convert_checkpoint.py makes one).")
-    if (ASSETS / name / "config.json").is_file():
-        return bundled_checkpoint(name)
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return name
-    bundled = ", ".join(list_bundled()) or "none"
-    raise ValueError(f"No folder, Hub id (owner/name) or bundled checkpoint {name!r}; bundled are: {bundled}.")
-
-
-def list_bundled() -> list[str]:
-    """Names of the checkpoints inside the package."""
-    return sorted(path.parent.name for path in ASSETS.glob("*/config.json"))
 
 
 def load_config(source: str) -> PixioConfig:
