@@ -6,7 +6,9 @@ from .configuration_pixio import PixioConfig
 from .image_processing_pil_pixio import PixioImageProcessorPil
 from .image_processing_pixio import PixioImageProcessor
 from .modeling_pixio import PixioBackbone, PixioModel, PixioPreTrainedModel
-from .modeling_pixio_dense import PixioForDepthEstimation
+from .modeling_pixio_classification import PixioForImageClassification
+from .modeling_pixio_dense import PixioForDepthEstimation, PixioForSemanticSegmentation
+from .modeling_pixio_distillation import PixioForDistillation
 from .modeling_pixio_pretraining import PixioForPreTraining
 from .registration import register
 
@@ -16,7 +18,10 @@ __all__ = [
     "PixioBackbone",
     "PixioConfig",
     "PixioForDepthEstimation",
+    "PixioForDistillation",
+    "PixioForImageClassification",
     "PixioForPreTraining",
+    "PixioForSemanticSegmentation",
     "PixioImageProcessor",
     "PixioImageProcessorPil",
     "PixioModel",

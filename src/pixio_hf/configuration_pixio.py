@@ -54,6 +54,7 @@ class PixioConfig(upstream.PixioConfig):
         window_size, window_stride (`int`, *optional*): dense models in eval mode predict in overlapping square windows
             of this size in pixels; `None`: the whole image at once. The stride defaults to two thirds of the window.
         semantic_loss_ignore_index (`int`, defaults to 255): label that segmentation ignores.
+        projection_size (`int`, *optional*): width of the teacher that PixioForDistillation learns from.
 
     `drop_path_rate` is the rate of the last block; it grows linearly from 0 at the first (SPEC 2.7).
 
@@ -79,6 +80,7 @@ class PixioConfig(upstream.PixioConfig):
     window_size: int | None = None
     window_stride: int | None = None
     semantic_loss_ignore_index: int = 255
+    projection_size: int | None = None
 
     def __post_init__(self, **kwargs):
         self.neck_hidden_sizes = list(self.neck_hidden_sizes)
@@ -144,12 +146,14 @@ class PixioConfig(upstream.PixioConfig):
             raise ValueError(f"mask_ratio must lie in [0, 1), got {self.mask_ratio}.")
 
     def validate_heads(self):
-        """Dense head settings are in range."""
+        """Settings of the dense heads and of the projection onto a teacher are in range."""
         if self.head_type not in HEAD_TYPES:
             raise ValueError(f"head_type must be one of {', '.join(HEAD_TYPES)}, got {self.head_type!r}.")
         if len(self.neck_hidden_sizes) != 4 or min(self.neck_hidden_sizes) < 1:
             raise ValueError(f"neck_hidden_sizes must be four positive widths, got {self.neck_hidden_sizes}.")
         _check_positive(self, "fusion_hidden_size")
+        if self.projection_size is not None:
+            _check_positive(self, "projection_size")
         if not (0 < self.min_depth < self.max_depth and math.isfinite(self.max_depth)):
             raise ValueError(
                 f"Depths must satisfy 0 < min_depth < max_depth (metres), got {self.min_depth} and {self.max_depth}."

@@ -5,6 +5,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 # Metres; keeps the logarithm of a predicted depth finite (SPEC 5.4).
 MIN_PREDICTED_DEPTH = 1e-3
@@ -59,9 +60,91 @@ def silog_loss(predicted_depth: Tensor, labels: Tensor, min_depth: float, max_de
     return _sqrt_with_zero_gradient_at_zero(mean_square - SILOG_VARIANCE_FOCUS * mean.square())
 
 
+def segmentation_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
+    """Cross entropy averaged over the labelled pixels of the batch: (B, C, H, W), (B, H, W) -> scalar (SPEC 6.1).
+
+    A batch without a labelled pixel gives a zero that still back-propagates: every gradient is exactly zero.
+    """
+    labels = labels.to(logits.device, torch.int64)
+    summed = F.cross_entropy(logits.float(), labels, ignore_index=ignore_index, reduction="sum")
+    return summed / (labels != ignore_index).sum().clamp(min=1)
+
+
+def check_class_ids(labels: Tensor, num_labels: int, ignore_index: int | None = None) -> None:
+    """Refuse labels, of any shape, that are no class numbers; on a GPU, torch would stop the whole process over them.
+
+    Values are read only outside torch.compile and torch.export, whose graphs cannot depend on them.
+
+    Raises:
+        ValueError: labels that are no integers, or one that is neither in 0 .. num_labels - 1 nor ignore_index.
+    """
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise ValueError(f"Class labels must be integers, got a tensor of {labels.dtype}.")
+    if torch.compiler.is_compiling():
+        return
+    wrong = (labels < 0) | (labels >= num_labels)
+    if ignore_index is not None:
+        wrong &= labels != ignore_index
+    if wrong.any():
+        found = ", ".join(str(value) for value in labels[wrong].unique()[:4].tolist())
+        ignored = "" if ignore_index is None else f" or {ignore_index} (ignored)"
+        raise ValueError(
+            f"Class labels must lie in 0 .. {num_labels - 1}{ignored}, got {found}. Set num_labels of the configuration,"
+            " or renumber the labels (the image processor's do_reduce_labels lowers each class by one)."
+        )
+
+
 def _sqrt_with_zero_gradient_at_zero(value: Tensor) -> Tensor:
     # The value is sqrt(value) everywhere. Only the derivative is defined where mathematics leaves it open: at zero,
     # reached by a perfect prediction or an empty batch, torch's would be infinite and turn the weights into NaN. The
     # argument cannot be negative: mean(d)^2 <= mean(d^2), of which at most a half is taken away.
     positive = value > 0
     return torch.where(positive, torch.where(positive, value, 1.0).sqrt(), 0.0 * value)
+
+
+def feature_distance(features: Tensor, target: Tensor, distance: str) -> Tensor:
+    """Mean distance of features to a target, both (B, T, D) -> float32 scalar (SPEC 4.2).
+
+    Args:
+        distance: "cosine" (1 - mean cosine similarity of tokens), "l1" or "mse" (means over all elements).
+
+    Raises:
+        ValueError: another distance, or shapes that differ.
+    """
+    if features.shape != target.shape:
+        raise ValueError(
+            f"Features and target must have the same shape, got {tuple(features.shape)} and {tuple(target.shape)}."
+        )
+    features, target = features.float(), target.float()
+    if distance == "cosine":
+        return 1 - F.cosine_similarity(features, target, dim=-1).mean()
+    if distance == "l1":
+        return (features - target).abs().mean()
+    if distance == "mse":
+        return (features - target).square().mean()
+    raise ValueError(f"The distance must be cosine, l1 or mse, got {distance!r}.")
+
+
+def feature_alignment_loss(
+    features: Tensor,
+    target: Tensor,
+    num_class_tokens: int,
+    loss_fn_cls: str = "cosine",
+    loss_fn_patch: str = "cosine",
+    loss_fuse: str = "avg",
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Distance of tokens (B, n_cls_tokens + K, D), class tokens first: fused, class and patch loss (SPEC 4.2).
+
+    Args:
+        loss_fn_cls, loss_fn_patch: distances, see feature_distance.
+        loss_fuse: "avg" takes the mean of both losses, "sum" weighs them by their share of the tokens.
+
+    Raises:
+        ValueError: unknown distance or fusion, or shapes that differ.
+    """
+    if loss_fuse not in ("avg", "sum"):
+        raise ValueError(f"loss_fuse must be avg or sum, got {loss_fuse!r}.")
+    loss_cls = feature_distance(features[:, :num_class_tokens], target[:, :num_class_tokens], loss_fn_cls)
+    loss_patch = feature_distance(features[:, num_class_tokens:], target[:, num_class_tokens:], loss_fn_patch)
+    class_share = 0.5 if loss_fuse == "avg" else num_class_tokens / features.shape[1]
+    return class_share * loss_cls + (1 - class_share) * loss_patch, loss_cls, loss_patch

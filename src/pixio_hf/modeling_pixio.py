@@ -14,8 +14,10 @@ from transformers.models.pixio import modeling_pixio as upstream
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from .checkpoint_names import register_key_mapping
 from .configuration_pixio import PixioConfig
 from .masking import order_from_bool_mask
+from .stochastic_depth import add_kept_branch, draw_kept_samples
 
 
 class PixioEmbeddings(upstream.PixioEmbeddings):
@@ -81,7 +83,11 @@ def interpolate_positions(
 
 
 class PixioLayer(upstream.PixioLayer):
-    """Pre-norm transformer block with a stochastic depth rate of its own: (B, T, D) -> (B, T, D) (SPEC 1.1, 2.7)."""
+    """Pre-norm transformer block with a stochastic depth rate of its own: (B, T, D) -> (B, T, D) (SPEC 1.1, 2.7).
+
+    In training a sample's dropped branches are not computed, other than in a compiled graph, whose shapes must not vary,
+    under an attention mask, and where attentions are asked for. The distribution is the same either way.
+    """
 
     def __init__(self, config: PixioConfig, drop_path_rate: float = 0.0):
         super().__init__(config)
@@ -90,7 +96,28 @@ class PixioLayer(upstream.PixioLayer):
         # library that own no weight themselves, such as the attention around them.
         for projection in (self.attention.q_proj, self.attention.k_proj, self.attention.v_proj):
             projection.glorot_gain = math.sqrt(0.5)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+        self.drop_path_rate = drop_path_rate
         self.drop_path = upstream.PixioDropPath(drop_path_rate) if drop_path_rate > 0 else nn.Identity()
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs) -> Tensor:
+        needs_whole_batch = (
+            attention_mask is not None
+            or torch.compiler.is_compiling()
+            or kwargs.get("output_attentions", self.attention.config.output_attentions)
+        )
+        if not self.training or self.drop_path_rate == 0 or needs_whole_batch:
+            return super().forward(hidden_states, attention_mask, **kwargs)
+
+        def attend(tokens: Tensor) -> Tensor:
+            return self.dropout(self.attention(self.layernorm_before(tokens), None, **kwargs)[0])
+
+        def transform(tokens: Tensor) -> Tensor:
+            return self.dropout(self.mlp(self.layernorm_after(tokens)))
+
+        for branch in (attend, transform):
+            kept = draw_kept_samples(len(hidden_states), self.drop_path_rate)
+            hidden_states = add_kept_branch(hidden_states, branch, kept, self.drop_path_rate)
+        return hidden_states
 
 
 class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
@@ -277,5 +304,9 @@ class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):
             feature_maps=tuple(feature_maps), hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )
 
+
+# Here and not in registration.py alone: these models, which also travel as remote code, load and save nothing right
+# without it.
+register_key_mapping()
 
 __all__ = ["PixioBackbone", "PixioModel", "PixioPreTrainedModel"]

@@ -1,25 +1,31 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""PixioForDepthEstimation: DPT or linear head over the encoder, metres out (SPEC 5)."""
+"""Dense tasks, a DPT or linear head over the encoder: PixioForDepthEstimation, PixioForSemanticSegmentation (SPEC 5, 6)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutputWithPooling, DepthEstimatorOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling, DepthEstimatorOutput, SemanticSegmenterOutput
+from transformers.utils import logging
 from transformers.utils.generic import can_return_tuple
 
 from .configuration_pixio import PixioConfig
+from .frozen_encoder import FreezableEncoder
 from .heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks, initialize_head_module
-from .losses import silog_loss
+from .losses import check_class_ids, segmentation_loss, silog_loss
 from .modeling_pixio import PixioModel, PixioPreTrainedModel
 from .sliding_window import predict_sliding_window
 
+logger = logging.get_logger(__name__)
 
-class PixioDensePreTrainedModel(PixioPreTrainedModel):
+
+class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
     """Encoder and dense head shared by the dense tasks; subclasses turn logits into their task's output."""
 
     # Losses are means over pixels: Trainer must not divide them by num_items_in_batch.
     accepts_loss_kwargs = False
+    pixel_label: str  # what a pixel of the labels holds, for messages
 
     def __init__(self, config: PixioConfig, num_labels: int):
         super().__init__(config)
@@ -31,7 +37,6 @@ class PixioDensePreTrainedModel(PixioPreTrainedModel):
         else:
             self.tapped_blocks = (config.num_hidden_layers - 1,)
             self.head = LinearHead(channels, num_labels)
-        self.encoder_is_frozen = False
         self.post_init()
 
     @torch.no_grad()
@@ -40,23 +45,35 @@ class PixioDensePreTrainedModel(PixioPreTrainedModel):
         if not initialize_head_module(module):
             super()._init_weights(module)
 
-    def freeze_encoder(self) -> None:
-        """Exclude the encoder from training and keep it in eval mode, as the paper's dense evaluations do (SPEC 5.1)."""
-        self.encoder_is_frozen = True
-        self.pixio.requires_grad_(False)
-        self.pixio.eval()
-
-    def train(self, mode: bool = True):
-        """Switch to training mode, but for a frozen encoder."""
-        super().train(mode)
-        if self.encoder_is_frozen:
-            self.pixio.eval()
-        return self
-
     @property
     def predicts_in_windows(self) -> bool:
         """Whether a forward pass goes window by window: with a window size, outside training."""
         return self.config.window_size is not None and not self.training
+
+    def check_request(
+        self, pixel_values: Tensor | None, labels: Tensor | None, kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Refuse inputs that do not fit; return which of the encoder's states the caller wants.
+
+        Raises:
+            ValueError: images missing, labels of another shape, or hidden states asked for in windowed prediction.
+        """
+        if pixel_values is None:
+            raise ValueError("You have to specify pixel_values.")
+        if labels is not None and labels.shape != (pixel_values.shape[0], *pixel_values.shape[-2:]):
+            raise ValueError(
+                f"labels must have shape {(pixel_values.shape[0], *pixel_values.shape[-2:])}, the {self.pixel_label} of"
+                f" every pixel, got {tuple(labels.shape)}."
+            )
+        wanted = {
+            name: value if (value := kwargs.get(name)) is not None else getattr(self.config, name)
+            for name in ("output_hidden_states", "output_attentions")
+        }
+        if self.predicts_in_windows and any(wanted.values()):
+            raise ValueError(
+                "Hidden states and attentions do not exist for windowed prediction; set config.window_size = None."
+            )
+        return wanted
 
     def predict_logits(self, pixel_values: Tensor, **kwargs) -> tuple[Tensor, BaseModelOutputWithPooling]:
         """Encode and apply the head: (B, C, H, W) -> float32 logits (B, num_labels, H, W) and the encoder's output."""
@@ -93,6 +110,8 @@ class PixioDensePreTrainedModel(PixioPreTrainedModel):
 class PixioForDepthEstimation(PixioDensePreTrainedModel):
     """Metric depth from one image: (B, 3, H, W) -> predicted_depth (B, H, W) in metres (SPEC 5)."""
 
+    pixel_label = "depth in metres"
+
     def __init__(self, config: PixioConfig):
         super().__init__(config, num_labels=1)
 
@@ -113,22 +132,9 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
         Raises:
             ValueError: wrong shapes of images or labels, or hidden states asked for in windowed prediction.
         """
-        if pixel_values is None:
-            raise ValueError("You have to specify pixel_values.")
         config = self.config
-        wanted = {
-            name: value if (value := kwargs.get(name)) is not None else getattr(config, name)
-            for name in ("output_hidden_states", "output_attentions")
-        }
-        if labels is not None and labels.shape != (pixel_values.shape[0], *pixel_values.shape[-2:]):
-            raise ValueError(
-                f"labels must have shape {(pixel_values.shape[0], *pixel_values.shape[-2:])}, the depth of every pixel in"
-                f" metres, got {tuple(labels.shape)}."
-            )
-        if self.predicts_in_windows and any(wanted.values()):
-            raise ValueError(
-                "Hidden states and attentions do not exist for windowed prediction; set config.window_size = None."
-            )
+        wanted = self.check_request(pixel_values, labels, kwargs)
+        assert pixel_values is not None
         relative_depth, outputs = self.predict_maps(pixel_values, torch.sigmoid, **kwargs)
         predicted_depth = config.max_depth * relative_depth.squeeze(1)
         loss = None
@@ -137,9 +143,67 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
         return DepthEstimatorOutput(
             loss=loss,
             predicted_depth=predicted_depth,
-            hidden_states=select_hidden_states(outputs, wanted["output_hidden_states"]),
-            attentions=outputs.attentions if outputs is not None and wanted["output_attentions"] else None,
+            **select_states(outputs, wanted),
         )
+
+
+class PixioForSemanticSegmentation(PixioDensePreTrainedModel):
+    """A class for every pixel: (B, 3, H, W) -> logits (B, num_labels, H, W) (SPEC 6)."""
+
+    pixel_label = "class number"
+
+    def __init__(self, config: PixioConfig):
+        num_labels = config.num_labels or 0
+        if num_labels < 2:
+            raise ValueError(f"Segmentation needs at least 2 classes, got num_labels={config.num_labels}.")
+        super().__init__(config, num_labels)
+        self.num_labels = num_labels
+        ignored = config.semantic_loss_ignore_index
+        if 0 <= ignored < num_labels:
+            logger.warning(
+                f"Class {ignored} will never be learned: config.semantic_loss_ignore_index ignores its pixels."
+            )
+
+    @can_return_tuple
+    def forward(
+        self, pixel_values: Tensor | None = None, labels: Tensor | None = None, **kwargs
+    ) -> SemanticSegmenterOutput:
+        """Predict class logits, and compare them with labels where given.
+
+        Args:
+            pixel_values: normalised images (B, C, H, W); sides are multiples of the patch size, of any size in windows.
+            labels: (B, H, W) class numbers; pixels of config.semantic_loss_ignore_index are ignored.
+
+        Returns:
+            SemanticSegmenterOutput: cross entropy averaged over labelled pixels (SPEC 6.1), float32 logits (B, num_labels,
+            H, W), hidden_states and attentions on request (not in windows). In windows the softmax of each is averaged
+            (SPEC 6.3) and logits are the logarithm of that average, so that softmax and argmax of them stay right.
+
+        Raises:
+            ValueError: wrong shapes of images or labels, labels that are no class, or hidden states asked for in windowed
+                prediction.
+        """
+        wanted = self.check_request(pixel_values, labels, kwargs)
+        assert pixel_values is not None
+        ignore_index = self.config.semantic_loss_ignore_index
+        if labels is not None:
+            check_class_ids(labels, self.num_labels, ignore_index)
+        if self.predicts_in_windows:
+            probabilities, outputs = self.predict_maps(pixel_values, lambda logits: logits.softmax(dim=1), **kwargs)
+            # A probability may round to 0, whose logarithm would turn into NaN when logits are resized.
+            logits = probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
+        else:
+            logits, outputs = self.predict_logits(pixel_values, **kwargs)
+        loss = None if labels is None else segmentation_loss(logits, labels, ignore_index)
+        return SemanticSegmenterOutput(loss=loss, logits=logits, **select_states(outputs, wanted))
+
+
+def select_states(outputs: BaseModelOutputWithPooling | None, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Output fields `hidden_states` and `attentions`: what the caller asked for, None for the rest."""
+    return {
+        "hidden_states": select_hidden_states(outputs, wanted["output_hidden_states"]),
+        "attentions": outputs.attentions if outputs is not None and wanted["output_attentions"] else None,
+    }
 
 
 def select_hidden_states(
@@ -156,4 +220,4 @@ def select_hidden_states(
     return tuple(selected)  # pyright: ignore[reportReturnType]
 
 
-__all__ = ["PixioDensePreTrainedModel", "PixioForDepthEstimation"]
+__all__ = ["PixioDensePreTrainedModel", "PixioForDepthEstimation", "PixioForSemanticSegmentation"]

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Registration with transformers: the only place that touches global state.
+"""Registration with transformers: beside the key mapping, which modeling_pixio registers, the only global state touched.
 
 After `import pixio_hf` the Auto classes return this package's classes for model_type "pixio"; `transformers.PixioModel`
 itself stays transformers' own, and so does every process that never imports this package.
@@ -13,7 +13,9 @@ from transformers import (
     AutoImageProcessor,
     AutoModel,
     AutoModelForDepthEstimation,
+    AutoModelForImageClassification,
     AutoModelForPreTraining,
+    AutoModelForSemanticSegmentation,
 )
 
 from .checkpoint_names import register_key_mapping
@@ -21,7 +23,8 @@ from .configuration_pixio import PixioConfig
 from .image_processing_pil_pixio import PixioImageProcessorPil
 from .image_processing_pixio import PixioImageProcessor
 from .modeling_pixio import PixioBackbone, PixioModel
-from .modeling_pixio_dense import PixioForDepthEstimation
+from .modeling_pixio_classification import PixioForImageClassification
+from .modeling_pixio_dense import PixioForDepthEstimation, PixioForSemanticSegmentation
 from .modeling_pixio_pretraining import PixioForPreTraining
 
 AUTO_CLASSES = (
@@ -29,6 +32,8 @@ AUTO_CLASSES = (
     (AutoBackbone, PixioBackbone),
     (AutoModelForPreTraining, PixioForPreTraining),
     (AutoModelForDepthEstimation, PixioForDepthEstimation),
+    (AutoModelForSemanticSegmentation, PixioForSemanticSegmentation),
+    (AutoModelForImageClassification, PixioForImageClassification),
 )
 
 

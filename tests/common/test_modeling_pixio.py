@@ -10,7 +10,15 @@ from tests.test_backbone_common import BackboneTesterMixin
 from tests.test_modeling_common import ModelTesterMixin, floats_tensor
 from transformers.testing_utils import torch_device
 
-from pixio_hf import PixioBackbone, PixioConfig, PixioForDepthEstimation, PixioForPreTraining, PixioModel
+from pixio_hf import (
+    PixioBackbone,
+    PixioConfig,
+    PixioForDepthEstimation,
+    PixioForImageClassification,
+    PixioForPreTraining,
+    PixioForSemanticSegmentation,
+    PixioModel,
+)
 
 
 class PixioModelTester:
@@ -84,6 +92,10 @@ class PixioCommonTests(ModelTesterMixin):
             inputs_dict["labels"] = torch.linspace(0.5, 9.5, width, device=torch_device).expand(
                 batch_size, height, width
             )
+        if model_class is PixioForSemanticSegmentation and return_labels:
+            inputs_dict["labels"] = (torch.arange(width, device=torch_device) % 2).expand(batch_size, height, width)
+        if model_class is PixioForImageClassification and return_labels:
+            inputs_dict["labels"] = torch.arange(batch_size, device=torch_device) % 2
         return inputs_dict
 
     @unittest.skip(reason="images have no input ids to embed")
@@ -124,15 +136,22 @@ class PixioForPreTrainingTest(PixioCommonTests, unittest.TestCase):
         self.model_tester = PixioModelTester(self, is_masked=True)
 
 
-class PixioForDepthEstimationLinearTest(PixioCommonTests, unittest.TestCase):
-    all_model_classes = (PixioForDepthEstimation,)
+class PixioForImageClassificationTest(PixioCommonTests, unittest.TestCase):
+    all_model_classes = (PixioForImageClassification,)
+
+    def setUp(self):
+        self.model_tester = PixioModelTester(self)
+
+
+class PixioDenseLinearTest(PixioCommonTests, unittest.TestCase):
+    all_model_classes = (PixioForDepthEstimation, PixioForSemanticSegmentation)
 
     def setUp(self):
         self.model_tester = PixioModelTester(self, head_type="linear")
 
 
-class PixioForDepthEstimationDPTTest(PixioCommonTests, unittest.TestCase):
-    all_model_classes = (PixioForDepthEstimation,)
+class PixioDenseDPTTest(PixioCommonTests, unittest.TestCase):
+    all_model_classes = (PixioForDepthEstimation, PixioForSemanticSegmentation)
 
     def setUp(self):
         self.model_tester = PixioModelTester(self, head_type="dpt")

@@ -73,7 +73,7 @@ def test_sliding_window_depth():
     case.assert_close("depth", model(case.tensors["image"]).predicted_depth)
 
 
-@pytest.mark.parametrize("name", ["depth_dpt_square", "depth_linear_square"])
+@pytest.mark.parametrize("name", ["depth_dpt_square", "depth_linear_square", "seg_dpt_square", "seg_linear_square"])
 def test_key_mapping_is_reversible_bit_for_bit(name):
     state = load_case(name).state
     back = hub_to_reference_state(reference_to_hub_state(state))

@@ -14,7 +14,9 @@ from transformers import (
     AutoImageProcessor,
     AutoModel,
     AutoModelForDepthEstimation,
+    AutoModelForImageClassification,
     AutoModelForPreTraining,
+    AutoModelForSemanticSegmentation,
 )
 
 import pixio_hf
@@ -91,6 +93,8 @@ def test_auto_classes_from_configuration():
         (AutoBackbone, pixio_hf.PixioBackbone),
         (AutoModelForPreTraining, pixio_hf.PixioForPreTraining),
         (AutoModelForDepthEstimation, pixio_hf.PixioForDepthEstimation),
+        (AutoModelForSemanticSegmentation, pixio_hf.PixioForSemanticSegmentation),
+        (AutoModelForImageClassification, pixio_hf.PixioForImageClassification),
     ):
         model = auto_class.from_config(tiny_config())
         assert type(model) is model_class
@@ -103,6 +107,8 @@ def test_auto_classes_from_configuration():
         (AutoModel, pixio_hf.PixioModel),
         (AutoModelForPreTraining, pixio_hf.PixioForPreTraining),
         (AutoModelForDepthEstimation, pixio_hf.PixioForDepthEstimation),
+        (AutoModelForSemanticSegmentation, pixio_hf.PixioForSemanticSegmentation),
+        (AutoModelForImageClassification, pixio_hf.PixioForImageClassification),
     ],
 )
 def test_auto_classes_from_a_folder(tmp_path, auto_class, model_class):

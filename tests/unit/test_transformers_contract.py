@@ -22,6 +22,7 @@ BLOCK_MODULES = {
     "mlp.fc1",
     "mlp.fc2",
     "drop_path",
+    "dropout",
 }
 
 
