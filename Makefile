@@ -37,6 +37,9 @@ lint: $(STAMP)
 bench: $(STAMP)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
+cards: $(STAMP)
+	$(BIN)/python conversion/render_cards.py
+
 # Newest versions that pyproject.toml admits, for every platform; no index address is written into the file.
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-emit-index-url \

@@ -46,10 +46,16 @@ DECODER = {
     "decoder_pred.weight": (12, 4),
     "decoder_pred.bias": (12,),
 }
+PROJECTION = {
+    f"last_proj.{index}.{kind}": shape
+    for index, shapes in ((0, ((6, 4), (6,))), (1, ((6,), (6,))), (3, ((6, 6), (6,))))
+    for kind, shape in zip(("weight", "bias"), shapes, strict=True)
+}
 HEAD = {"head.0.weight": (8,), "head.0.running_var": (8,), "head.1.weight": (1, 8, 1, 1), "head.1.bias": (1,)}
 KINDS = {
     "encoder": TRUNK,
     "pretraining": {**TRUNK, **DECODER},
+    "distilled": {**TRUNK, **PROJECTION},
     "depth": {**{f"encoder.{name}": shape for name, shape in TRUNK.items()}, **HEAD},
 }
 # What the official Hub calls every tensor of a block.
@@ -101,6 +107,11 @@ def test_names_of_larger_models():
     assert {name.split(".")[0] for name in pretraining} == {"pixio", "decoder"}
     assert "decoder.blocks.0.norm1.weight" in pretraining
     assert "pixio.encoder.layer.11.mlp.fc2.bias" in pretraining
+    distilled = reference_to_hub_state(random_state("distilled"))
+    assert {name for name in distilled if not name.startswith("pixio.")} == {
+        f"projection.{module}.{kind}" for module in ("dense_in", "norm", "dense_out") for kind in ("weight", "bias")
+    }
+    assert torch.equal(distilled["projection.dense_out.weight"], random_state("distilled")["last_proj.3.weight"])
     depth = reference_to_hub_state(random_state("depth"))
     assert {name.split(".")[0] for name in depth} == {"pixio", "head"}
     assert torch.equal(depth["head.batch_norm.running_var"], random_state("depth")["head.0.running_var"])
@@ -123,6 +134,7 @@ def test_fused_matrices_are_split_in_order():
         ("encoder", "blocks.x.norm1.weight"),
         ("encoder", "encoder.cls_token"),
         ("pretraining", "decoder_extra.weight"),
+        ("distilled", "last_proj.2.weight"),
         ("depth", "cls_token"),
         ("depth", "head.7.weight"),
     ],
@@ -133,7 +145,14 @@ def test_unknown_original_keys_are_named(kind, key):
 
 
 @pytest.mark.parametrize(
-    "key", ["encoder.layer.0.gamma.weight", "decoder.extra.bias", "blocks.0.norm1.weight", "head.x.bias"]
+    "key",
+    [
+        "encoder.layer.0.gamma.weight",
+        "decoder.extra.bias",
+        "blocks.0.norm1.weight",
+        "head.x.bias",
+        "projection.0.bias",
+    ],
 )
 def test_unknown_hub_keys_are_named(key):
     with pytest.raises(ValueError, match=key.replace(".", r"\.")):

@@ -1,9 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""State dicts of the original code and of the Hub, bit for bit in both directions (SPEC 1.5, 2.3, 5.2, 5.3).
+"""State dicts of the original code and of the Hub, bit for bit in both directions (SPEC 1.5, 2.3, 4.1, 5.2, 5.3).
 
-The original keeps encoder weights bare, beside `decoder_*` weights in a pre-training checkpoint, and below `encoder.`
-in a dense model, whose other weights are `head.*`. On the Hub they are bare in an encoder and below `pixio.` in any
-larger model. Query, key and value are one fused matrix in the original and three on the Hub.
+The original keeps encoder weights bare, beside `decoder_*` weights in a pre-training checkpoint and `last_proj.*` in a
+distilled one, and below `encoder.` in a dense model, whose other weights are `head.*`. On the Hub they are bare in an
+encoder and below `pixio.` in any larger model. Query, key and value are one fused matrix in the original and three on
+the Hub.
 """
 
 import re
@@ -34,6 +35,12 @@ DECODER_KEYS = (
     ("decoder_pred.weight", "decoder.predict.weight"),
     ("decoder_pred.bias", "decoder.predict.bias"),
 )
+# A distilled student's; indices 1 and 2 of the original's sequence are a LayerNorm and a GELU.
+PROJECTION_KEYS = tuple(
+    (f"last_proj.{index}.{kind}", f"projection.{module}.{kind}")
+    for index, module in ((0, "dense_in"), (1, "norm"), (3, "dense_out"))
+    for kind in ("weight", "bias")
+)
 # Modules inside a block of either; every one has a weight and a bias.
 BLOCK_MODULES = (
     ("norm1", "norm1"),
@@ -49,7 +56,7 @@ _REFERENCE_BLOCK = re.compile(r"(decoder_blocks|blocks)\.(\d+)\.(.+)\.(weight|bi
 _HUB_BLOCK = re.compile(r"(decoder\.blocks|encoder\.layer)\.(\d+)\.(.+)\.(weight|bias)")
 _HUB_STACKS = {"blocks": "encoder.layer", "decoder_blocks": "decoder.blocks"}
 _REFERENCE_STACKS = {hub: reference for reference, hub in _HUB_STACKS.items()}
-_HUB_KEYS = dict(ENCODER_KEYS + DECODER_KEYS)
+_HUB_KEYS = dict(ENCODER_KEYS + DECODER_KEYS + PROJECTION_KEYS)
 _REFERENCE_KEYS = {hub: reference for reference, hub in _HUB_KEYS.items()}
 _HUB_MODULES = dict(BLOCK_MODULES)
 _REFERENCE_MODULES = {hub: reference for reference, hub in BLOCK_MODULES}
@@ -58,15 +65,15 @@ _REFERENCE_MODULES = {hub: reference for reference, hub in BLOCK_MODULES}
 def reference_to_hub_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename an original state dict to the official Hub naming and split its fused query, key and value matrices.
 
-    Takes encoders, pre-training models and dense models with a DPT or linear head. The split tensors are views of the
-    fused ones; nothing else is copied or changed.
+    Takes encoders, pre-training models, distilled students and dense models with a DPT or linear head. The split
+    tensors are views of the fused ones; nothing else is copied or changed.
 
     Raises:
         ValueError: names every key that is none of Pixio's, or a fused tensor that has no three equal parts.
     """
     is_dense = any(key.startswith("head.") for key in state)
-    is_pretraining = any(_is_decoder_key(key) for key in state)
-    prefix = "pixio." if is_dense or is_pretraining else ""
+    is_encoder = not is_dense and not any(_is_beside_encoder(key) for key in state)
+    prefix = "" if is_encoder else "pixio."
     renamed: dict[str, Tensor] = {}
     unknown = []
     for key, tensor in state.items():
@@ -80,7 +87,7 @@ def reference_to_hub_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not parts:
             unknown.append(key)
         for name, part in parts:
-            renamed[name if name.startswith("decoder.") else prefix + name] = part
+            renamed[name if name.startswith(("decoder.", "projection.")) else prefix + name] = part
     _raise_unknown(unknown, "an original Pixio state dict")
     return renamed
 
@@ -134,12 +141,12 @@ def memory_to_hub_name(key: str) -> str:
     return key
 
 
-def _is_decoder_key(key: str) -> bool:
-    return key == "mask_token" or key.startswith("decoder_")
+def _is_beside_encoder(key: str) -> bool:
+    return key == "mask_token" or key.startswith(("decoder_", "last_proj."))
 
 
 def _rename_trunk_tensor(key: str, tensor: Tensor) -> list[tuple[str, Tensor]]:
-    """Hub names and parts of one original encoder or decoder tensor: three of a fused one, none of an unknown one."""
+    """Hub names and parts of one original tensor beside the heads: three of a fused one, none of an unknown one."""
     if key in _HUB_KEYS:
         return [(_HUB_KEYS[key], tensor)]
     block = _REFERENCE_BLOCK.fullmatch(key)

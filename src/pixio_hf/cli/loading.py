@@ -4,8 +4,9 @@
 from typing import Any, NamedTuple
 
 import torch
+from huggingface_hub.errors import GatedRepoError
 from transformers import AutoConfig
-from transformers.utils import logging
+from transformers.utils import cached_file, logging
 
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pixio import PixioImageProcessor
@@ -29,7 +30,7 @@ def load_config(source: str) -> PixioConfig:
     try:
         config = AutoConfig.from_pretrained(source)
     except OSError as error:
-        raise ValueError(f"The model {source!r} cannot be read: {error}") from error
+        raise explain_unreadable("model", source, error) from error
     if not isinstance(config, PixioConfig):
         raise ValueError(f"{source!r} is a {config.model_type!r} model; this command needs a Pixio one.")
     return config
@@ -61,7 +62,7 @@ def load_model(
             source, config=config, dtype=getattr(torch, dtype), output_loading_info=True
         )
     except OSError as error:
-        raise ValueError(f"The weights of {source!r} cannot be read: {error}") from error
+        raise explain_unreadable("weights", source, error) from error
     finally:
         logging.set_verbosity(verbosity)
         if bars:
@@ -71,13 +72,28 @@ def load_model(
     return LoadedModel(model.to(place).eval(), load_processor(source, config), place)
 
 
+def explain_unreadable(what: str, source: str, error: OSError) -> ValueError:
+    """The error to raise for something of a checkpoint that cannot be read; a gated one says how to get access."""
+    if isinstance(error.__cause__, GatedRepoError):
+        return ValueError(
+            f"{source!r} is gated: ask for access at https://huggingface.co/{source}, then log in with `hf auth login`."
+        )
+    return ValueError(f"The {what} of {source!r} cannot be read: {error}")
+
+
 def load_processor(source: str, config: PixioConfig) -> Any:
-    """Image processor saved with a checkpoint, or the default one at the model's native size."""
+    """Image processor saved with a checkpoint, or the default one at the model's native size where none is saved.
+
+    Raises:
+        ValueError: there is one, but it cannot be read.
+    """
     try:
+        if cached_file(source, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False) is None:
+            side = config.image_size
+            return PixioImageProcessor(size={"height": side, "width": side}, size_divisor=config.patch_size)
         return PixioImageProcessor.from_pretrained(source)
-    except OSError:
-        side = config.image_size
-        return PixioImageProcessor(size={"height": side, "width": side}, size_divisor=config.patch_size)
+    except OSError as error:
+        raise explain_unreadable("image processor", source, error) from error
 
 
 def choose_device(device: str) -> torch.device:

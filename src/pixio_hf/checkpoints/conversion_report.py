@@ -1,0 +1,148 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""conversion_report.json: where a checkpoint came from, what was decided about it, and how it was verified.
+
+It holds no date and no path, so that the same input gives the same file.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+import transformers
+from tqdm.auto import tqdm
+
+from ..configuration_pixio import PRESETS, PixioConfig
+from .reading import SourceCheckpoint
+
+REPORT_NAME = "conversion_report.json"
+# Fields that shapes do not show, by kind; recognize_config takes them from the training arguments, a preset or defaults.
+FIELDS_NOT_IN_WEIGHTS = {
+    "encoder": ("num_attention_heads",),
+    "pretraining": (
+        "num_attention_heads",
+        "decoder_num_attention_heads",
+        "mask_ratio",
+        "mask_grid_size",
+        "norm_pix_loss",
+    ),
+    "distilled": ("num_attention_heads",),
+    "depth": ("num_attention_heads", "min_depth", "max_depth"),
+    "segmentation": ("num_attention_heads", "semantic_loss_ignore_index"),
+}
+_CHUNK = 8 * 2**20
+
+
+def hash_source(path: Path) -> list[dict[str, Any]]:
+    """Name, size in bytes and sha256 of a file, or of a folder's safetensors files; with a progress bar."""
+    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    described = []
+    with tqdm(
+        total=sum(file.stat().st_size for file in files), desc="hashing", unit="B", unit_scale=True, delay=0.5
+    ) as progress:
+        for file in files:
+            digest, buffer = hashlib.sha256(), memoryview(bytearray(_CHUNK))
+            with file.open("rb", buffering=0) as stream:
+                while count := stream.readinto(buffer):
+                    digest.update(buffer[:count])
+                    progress.update(count)
+            described.append({"name": file.name, "size": file.stat().st_size, "sha256": digest.hexdigest()})
+    return described
+
+
+def build_report(
+    source: SourceCheckpoint,
+    config: PixioConfig,
+    *,
+    files: list[dict[str, Any]],
+    preset: str | None,
+    overrides: Mapping[str, Any],
+    num_tensors: int,
+    num_parameters: int,
+    total_size: int,
+    verification: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The report as a JSON-ready mapping.
+
+    Args:
+        files: what hash_source returned.
+        preset, overrides: as the user gave them.
+        total_size: bytes of the written weights.
+        verification: what was compared, how, and with which result.
+    """
+    from .. import __version__  # the package imports this module's neighbours
+
+    return {
+        "source": {
+            "name": source.path.name,
+            "size": sum(file["size"] for file in files),
+            "sha256": files[0]["sha256"] if len(files) == 1 else None,
+            "files": files,
+            "file_format": source.file_format,
+            "naming": source.naming,
+            "prefix": source.prefix,
+        },
+        "kind": source.kind,
+        "architecture": (config.architectures or [None])[0],
+        "preset": preset or find_preset(config),
+        "config": {
+            "set_by_user": dict(overrides),
+            "not_in_weights": {
+                name: getattr(config, name) for name in FIELDS_NOT_IN_WEIGHTS[source.kind] if name not in overrides
+            },
+        },
+        "dtype": str(config.dtype).removeprefix("torch."),
+        "num_tensors": num_tensors,
+        "num_parameters": num_parameters,
+        "total_size": total_size,
+        "ignored_keys": sorted(source.ignored_keys),
+        "training_state_left_out": sorted(source.training_state),
+        "warnings": list_warnings(source, config, overrides),
+        "verification": dict(verification),
+        "versions": {
+            "pixio_hf": __version__,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "safetensors": safetensors.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def list_warnings(source: SourceCheckpoint, config: PixioConfig, overrides: Mapping[str, Any]) -> list[str]:
+    """What a user should know before relying on the result: assumed fields and weights that were left out."""
+    warnings = []
+    if source.kind == "depth" and "max_depth" not in overrides:
+        warnings.append(
+            f"The largest depth cannot be read from the weights; {config.max_depth:g} m is assumed, as for NYUv2. For a"
+            " model trained on KITTI convert with --set max_depth=80, or every depth comes out eight times too small."
+        )
+    if (source.path / "config.json").is_file():
+        warnings.append(
+            "The input's own config.json was not read: fields that the weights do not show have their defaults unless set"
+            " with --set."
+        )
+    if source.ignored_keys:
+        shown = ", ".join(sorted(source.ignored_keys)[:4])
+        more = f" and {len(source.ignored_keys) - 4} more" if len(source.ignored_keys) > 4 else ""
+        warnings.append(f"Not converted, as they are no part of the {source.kind} model: {shown}{more}.")
+    return warnings
+
+
+def find_preset(config: PixioConfig) -> str | None:
+    """Name of the preset that has this encoder, if one has."""
+    default_image_size = PixioConfig().image_size
+    for name, fields in PRESETS.items():
+        encoder = {key: fields[key] for key in ("hidden_size", "num_hidden_layers", "num_attention_heads")}
+        encoder["image_size"] = fields.get("image_size", default_image_size)
+        if all(getattr(config, key) == value for key, value in encoder.items()):
+            return name
+    return None
+
+
+def write_report(folder: Path, report: Mapping[str, Any]) -> None:
+    (folder / REPORT_NAME).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

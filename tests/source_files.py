@@ -1,0 +1,56 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""State dicts in the original's naming, of every kind and as small as can be, for the tests of the readers."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pixio_hf.checkpoints.dimensions import expected_shapes
+
+SIZES = {
+    "hidden_size": 4,
+    "num_hidden_layers": 2,
+    "n_cls_tokens": 2,
+    "image_size": 4,
+    "patch_size": 2,
+    "num_channels": 3,
+    "mlp_ratio": 2,
+    "decoder_hidden_size": 2,
+    "decoder_num_hidden_layers": 1,
+    "projection_size": 6,
+    "neck_hidden_sizes": [1, 2, 3, 4],
+    "fusion_hidden_size": 2,
+    "head_type": "dpt",
+    "num_labels": 1,
+}
+
+
+def random_state(kind: str = "encoder", **sizes: Any) -> dict[str, Tensor]:
+    """Random weights of one kind: no two tensors are alike."""
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    for name, shape in expected_shapes({**SIZES, **sizes}, kind).items():
+        is_counter = name.endswith("num_batches_tracked")
+        state[name] = torch.tensor(7) if is_counter else torch.randn(shape, generator=generator)
+    return state
+
+
+def training_file(state: dict[str, Tensor]) -> dict[str, Any]:
+    """What the original's training scripts save around a state dict (SPEC 3.6)."""
+    moments = {index: {"step": torch.tensor(1.0), "exp_avg": torch.zeros(3)} for index in range(2)}
+    return {
+        "model": state,
+        "optimizer": {"state": moments, "param_groups": [{"lr": 1e-3, "betas": (0.9, 0.95), "params": [0, 1]}]},
+        "epoch": 3,
+        "scaler": {"scale": 65536.0},
+        "args": argparse.Namespace(mask_ratio=0.5, mask_grid=1, norm_pix_loss=False, model="tiny", resume=None),
+    }
+
+
+def save(folder: Path, content: Any, name: str = "source.pth", **options) -> Path:
+    """Write with torch.save: the file's path."""
+    torch.save(content, folder / name, **options)
+    return folder / name
