@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Data sets of images and of images with depth: synthetic scenes and folders written by the test."""
+"""Data sets of images with depth: synthetic scenes and folders written by the test."""
 
 import json
 import random
@@ -13,7 +13,6 @@ import torch
 
 from pixio_hf import PixioImageProcessor, PixioImageProcessorPil
 from pixio_hf.data.depth import DepthCollator, mean_depth, open_depth_datasets
-from pixio_hf.data.images import SYNTHETIC_DATASETS, open_image_dataset
 from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, render_scenes
 
 PROCESSORS = (PixioImageProcessor, PixioImageProcessorPil)
@@ -29,94 +28,11 @@ def random_pixels(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-# Images
-
-
-@pytest.mark.parametrize("name", SYNTHETIC_DATASETS)
-def test_synthetic_images_are_those_of_the_training_seeds(name):
-    dataset = open_image_dataset(name, image_size=32, num_scenes=3)
-    assert len(dataset) == 3
-    expected = render_scenes(TRAIN_SEEDS[:3], 32, SYNTHETIC_DATASETS[name]).images  # pyright: ignore[reportArgumentType]
-    assert dataset[1].dtype == torch.uint8 and dataset[1].shape == (3, 32, 32)
-    assert torch.equal(dataset[1], expected[1])
-    assert torch.equal(torch.stack(dataset.__getitems__([2, 0])), expected[[2, 0]])  # pyright: ignore[reportAttributeAccessIssue]
-    assert expected.float().std() > 5
-
-
-def test_cached_scenes_are_the_same(tmp_path):
-    fresh = open_image_dataset("synthetic-rooms", 32, 3)
-    for _ in range(2):
-        cached = open_image_dataset("synthetic-rooms", 32, 3, cache_dir=str(tmp_path))
-        assert all(torch.equal(cached[index], fresh[index]) for index in range(3))
-
-
-def test_folder_of_plain_images(tmp_path):
-    """Pictures of one colour keep it exactly in every crop, whatever their mode, size or subfolder."""
-    PIL.Image.new("RGB", (40, 30), (200, 100, 50)).save(tmp_path / "a.png")
-    PIL.Image.new("L", (17, 90), 77).save(tmp_path / "b.png")
-    PIL.Image.new("RGBA", (64, 64), (10, 20, 30, 128)).save(tmp_path / "c.png")
-    (tmp_path / "more").mkdir()
-    PIL.Image.new("P", (64, 64), 0).save(tmp_path / "more" / "d.png")
-    dataset = open_image_dataset(str(tmp_path), image_size=32, num_scenes=0)
-    items = [dataset[index] for index in range(len(dataset))]
-    assert all(item.shape == (3, 32, 32) and item.dtype == torch.uint8 for item in items)
-    assert all(bool((item == item[:, :1, :1]).all()) for item in items)
-    colors = {tuple(item[:, 0, 0].tolist()) for item in items}
-    assert colors == {(200, 100, 50), (77, 77, 77), (132, 137, 142), (0, 0, 0)}
-
-
-@pytest.mark.parametrize("name", ["kitchen-test-1.png", "val/b.png", "eval_b.png"])
-def test_no_image_is_left_out_for_its_name(tmp_path, name):
-    """The library guesses splits from names; a folder to train on is one split whatever its files are called."""
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    PIL.Image.new("RGB", (32, 32), (1, 2, 3)).save(tmp_path / "a.png")
-    PIL.Image.new("RGB", (32, 32), (4, 5, 6)).save(tmp_path / name)
-    dataset = open_image_dataset(str(tmp_path), 32, 0)
-    assert {tuple(dataset[index][:, 0, 0].tolist()) for index in range(len(dataset))} == {(1, 2, 3), (4, 5, 6)}
-
-
-def test_crops_are_random_but_repeatable(tmp_path):
-    pixels = random_pixels(48, 48)
-    PIL.Image.fromarray(pixels).save(tmp_path / "a.png")
-    dataset = open_image_dataset(str(tmp_path), 32, 0, crop_scale_min=0.2)
-    torch.manual_seed(0)
-    first, second = dataset[0], dataset[0]
-    torch.manual_seed(0)
-    assert torch.equal(dataset[0], first)
-    assert not torch.equal(first, second)
-
-
-def test_whole_image_where_the_crop_has_no_choice(tmp_path):
-    pixels = random_pixels(32, 32)
-    PIL.Image.fromarray(pixels).save(tmp_path / "a.png")
-    dataset = open_image_dataset(str(tmp_path), 32, 0, crop_scale_min=1.0)
-    torch.manual_seed(0)
-    items = [dataset[0] for _ in range(8)]
-    assert any(torch.equal(item, torch.from_numpy(pixels).permute(2, 0, 1)) for item in items)
-
-
 @pytest.mark.parametrize("name", ["synthetic-room", "no/such/folder"])
 def test_neither_a_data_set_nor_a_folder(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"neither .*synthetic-rooms, synthetic-outdoor, synthetic-mixed"):
-        open_image_dataset(name, 32, 4)
-    with pytest.raises(ValueError, match=r"neither .*synthetic-rooms, synthetic-outdoor, synthetic-mixed"):
         open_depth_datasets(name, 32, 4, 4)
-
-
-def test_a_file_is_no_folder(tmp_path):
-    path = tmp_path / "photo.png"
-    PIL.Image.new("RGB", (32, 32)).save(path)
-    with pytest.raises(ValueError, match="neither a folder of images"):
-        open_image_dataset(str(path), 32, 4)
-
-
-def test_folder_without_images(tmp_path):
-    with pytest.raises(ValueError, match=str(tmp_path)):
-        open_image_dataset(str(tmp_path), 32, 4)
-
-
-# Depth
 
 
 def write_depth_split(folder: Path, count: int, seed: int, size: tuple[int, int] = (48, 64)) -> list[np.ndarray]:

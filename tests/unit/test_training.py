@@ -1,9 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Schedules and parameter groups against golden vectors; data order, checkpoints and pictures of a run."""
+"""Schedules and parameter groups against golden vectors; data order and pictures of a run."""
 
 from collections import Counter
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -16,7 +15,7 @@ from pixio_hf import PixioForDepthEstimation, PixioForPreTraining, PixioModel
 from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, memory_to_hub_name
 from pixio_hf.training.parameter_groups import encoder_and_head_groups, weight_decay_groups
 from pixio_hf.training.pictures import mask_image, save_reconstruction_panel
-from pixio_hf.training.resume import StepBatchSampler, checkpoint_path, find_last_checkpoint, save_checkpoint
+from pixio_hf.training.resume import StepBatchSampler
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine, warmup_polynomial
 from tests.golden import load_case
 from tests.tiny_models import block_noise, randomize_weights, tiny_config
@@ -162,80 +161,6 @@ def test_nothing_to_sample(num_samples, batch_size):
         StepBatchSampler(num_samples, batch_size, 10)
 
 
-# Checkpoints
-
-
-def write_text(content: str):
-    def write(folder: str) -> None:
-        Path(folder).mkdir()
-        (Path(folder) / "state.txt").write_text(content)
-
-    return write
-
-
-def folders(path: Path) -> list[str]:
-    return sorted(entry.name for entry in path.iterdir())
-
-
-def test_interrupted_write_leaves_no_checkpoint_and_the_older_one(tmp_path):
-    save_checkpoint(tmp_path, 10, write_text("ten"))
-
-    def interrupted(folder: str) -> None:
-        write_text("half")(folder)
-        (Path(folder) / "half_only.txt").write_text("half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        save_checkpoint(tmp_path, 20, interrupted)
-    assert sorted(path.name for path in tmp_path.glob("checkpoint-*")) == ["checkpoint-10"]
-    assert find_last_checkpoint(tmp_path) == (tmp_path / "checkpoint-10", 10)
-    assert (tmp_path / "checkpoint-10" / "state.txt").read_text() == "ten"
-
-    assert save_checkpoint(tmp_path, 20, write_text("twenty")) == tmp_path / "checkpoint-20"
-    assert folders(tmp_path) == ["checkpoint-10", "checkpoint-20"]
-    assert folders(tmp_path / "checkpoint-20") == ["state.txt"]  # nothing of the interrupted write got in
-
-
-def test_interrupted_rewrite_keeps_the_checkpoint_of_that_step(tmp_path):
-    save_checkpoint(tmp_path, 10, write_text("first"))
-
-    def interrupted(folder: str) -> None:
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        save_checkpoint(tmp_path, 10, interrupted)
-    assert (tmp_path / "checkpoint-10" / "state.txt").read_text() == "first"
-    save_checkpoint(tmp_path, 10, write_text("second"))
-    assert (tmp_path / "checkpoint-10" / "state.txt").read_text() == "second"
-
-
-def test_rotation_keeps_the_newest_by_number(tmp_path):
-    for step in (9, 10, 100, 11):
-        save_checkpoint(tmp_path, step, write_text(str(step)), keep=3)
-    assert folders(tmp_path) == ["checkpoint-10", "checkpoint-100", "checkpoint-11"]
-    save_checkpoint(tmp_path, 101, write_text("101"))
-    assert folders(tmp_path) == ["checkpoint-100", "checkpoint-101"]
-
-
-def test_rotation_leaves_other_folders_alone(tmp_path):
-    (tmp_path / "checkpoint-best").mkdir()
-    for step in (1, 2, 3):
-        save_checkpoint(tmp_path, step, write_text(str(step)))
-    assert folders(tmp_path) == ["checkpoint-2", "checkpoint-3", "checkpoint-best"]
-
-
-def test_last_checkpoint_ignores_what_is_none(tmp_path):
-    assert find_last_checkpoint(tmp_path) is None
-    assert find_last_checkpoint(tmp_path / "not_there") is None
-    for name in ("partial-checkpoint-30", "checkpoint-final", "checkpoint-", "model"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "checkpoint-40").write_text("a file")
-    assert find_last_checkpoint(tmp_path) is None
-    for step in (9, 10):
-        checkpoint_path(tmp_path, step).mkdir()
-    assert find_last_checkpoint(tmp_path) == (tmp_path / "checkpoint-10", 10)
-
-
 # Pictures
 
 
@@ -248,7 +173,7 @@ def test_reconstruction_panel(tmp_path):
     outputs = model(pixel_values, noise=block_noise(3))
     path = tmp_path / "panels" / "step-1.png"
     save_reconstruction_panel(model, pixel_values[:2], outputs, path)
-    assert folders(path.parent) == ["step-1.png"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["step-1.png"]
     with PIL.Image.open(path) as picture:
         assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (3 * 64, 2 * 64))
         panel = torch.from_numpy(np.array(picture)).permute(2, 0, 1)

@@ -1,0 +1,125 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Windowed depth evaluation of images as NYUv2 has them, 426 x 560, against one window at a time in float32.
+
+    python benchmarks/depth_evaluation.py [--preset pixio-b16] [--num_images 2] [--batch_size 16] [--device cpu]
+
+Model: an encoder of the preset with the DPT head in its default sizes, random weights. The baseline predicts each window
+in a forward pass of its own, in float32. Both go through `evaluate_depth`, metrics included: the same windows of the same
+images. Times on a CPU are process CPU time, which other work on the machine disturbs less; runs alternate. In the end it
+checks, with the bundled model on held-out synthetic rooms, that bfloat16 and batches leave delta1 as it is.
+"""
+
+import argparse
+import copy
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioImageProcessor, bundled_checkpoint
+from pixio_hf.data.depth_datasets import open_depth_dataset
+from pixio_hf.evaluation.depth import evaluate_depth
+from pixio_hf.evaluation.prediction import PredictionOptions
+
+HEIGHT, WIDTH, WINDOW_SIZE = 426, 560, 256  # 12 windows an image
+MAX_DELTA1_CHANGE = 0.1  # percentage points
+
+
+def measure(model: PixioForDepthEstimation, items: list[dict[str, Any]], batch_size: int) -> float:
+    """Seconds of one evaluation: of the process on a CPU, of the clock on a GPU."""
+    clock = time.perf_counter if model.device.type == "cuda" else time.process_time
+    start = clock()
+    # Metrics of an image need its prediction on the CPU, so a GPU has finished when this returns.
+    evaluate_depth(model, PixioImageProcessor(), items, options(batch_size), progress=False)
+    return clock() - start
+
+
+def options(batch_size: int, window_size: int = WINDOW_SIZE) -> PredictionOptions:
+    return PredictionOptions(window_size, batch_size=batch_size)
+
+
+def make_items(num_images: int) -> list[dict[str, Any]]:
+    """Random images and depths of NYUv2's size."""
+    generator = np.random.default_rng(0)
+    return [
+        {
+            "image": generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8),
+            "depth": generator.uniform(0.5, 9.5, (HEIGHT, WIDTH)).astype(np.float32),
+        }
+        for _ in range(num_images)
+    ]
+
+
+def check_delta1(num_rooms: int, batch_size: int) -> None:
+    """Compare delta1 of the bundled model: windows one at a time in float32 against batches, also in bfloat16."""
+    folder = bundled_checkpoint("pixio-tiny-depth")
+    model = PixioForDepthEstimation.from_pretrained(folder)
+    size = model.config.image_size
+    rooms = open_depth_dataset("synthetic-rooms", "val", num_scenes=num_rooms, image_size=size)
+    rooms = [rooms[index] for index in range(num_rooms)]
+    processor = PixioImageProcessor.from_pretrained(folder)
+
+    def delta1(batch_size: int) -> float:
+        result = evaluate_depth(model, processor, rooms, options(batch_size, size), progress=False)
+        return 100 * result.metrics["delta1"]
+
+    reference, batched = delta1(1), delta1(batch_size)
+    model = model.bfloat16()
+    low_precision = delta1(batch_size)
+    print(
+        f"delta1 of pixio-tiny-depth on {num_rooms} synthetic rooms, in windows: {reference:.3f} % one by one in float32,"
+        f" {batched - reference:+.4f} points in batches, {low_precision - reference:+.4f} in batches in bfloat16"
+    )
+    for change in (batched - reference, low_precision - reference):
+        if not abs(change) < MAX_DELTA1_CHANGE:
+            raise SystemExit(f"delta1 changed by {change:+.4f} points, {MAX_DELTA1_CHANGE} are allowed.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", default="pixio-b16")
+    parser.add_argument("--num_images", type=int, default=2)
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--num_rooms", type=int, default=128)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    float32 = PixioForDepthEstimation(PixioConfig.preset(args.preset)).eval().to(args.device)
+    bfloat16 = copy.deepcopy(float32).bfloat16()
+    runs = {
+        "one window at a time, float32": (float32, 1),
+        "batches, float32": (float32, args.batch_size),
+        "batches, bfloat16": (bfloat16, args.batch_size),
+    }
+    items = make_items(args.num_images)
+    small = [{name: values[:WINDOW_SIZE, :WINDOW_SIZE] for name, values in items[0].items()}]
+    for model, batch_size in runs.values():
+        measure(model, small, batch_size)
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(args.repeats):
+        for name, (model, batch_size) in runs.items():
+            seconds[name].append(measure(model, items, batch_size))
+    baseline, *ours = (statistics.median(values) for values in seconds.values())
+    print(
+        f"{args.preset}, DPT head, {args.num_images} images of {HEIGHT} x {WIDTH}, batches of {args.batch_size},"
+        f" {args.device}, torch {torch.__version__}"
+    )
+    if args.device == "cpu":
+        extensions = {
+            "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
+            "amx_tile": torch.cpu._is_amx_tile_supported(),
+        }
+        found = ", ".join(name for name, there in extensions.items() if there)
+        print(f"{torch.get_num_threads()} threads; bf16 instructions of this CPU: {found or 'none'}")
+    for name, median in zip(runs, (baseline, *ours), strict=True):
+        print(f"{name}: {median / args.num_images:.2f} s an image")
+    check_delta1(args.num_rooms, args.batch_size)
+    for dtype, median in zip(("fp32", "bf16"), ours, strict=True):
+        print(f"ratio depth_evaluation.{dtype}: {baseline / median:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Distil a large ViT into smaller Pixio encoders, with Accelerate (SPEC 4).
+
+    accelerate launch examples/distillation/distill.py --recipe 5b-to-1b --teacher path/to/pixio-5b16 \
+        --student pixio-1b16 --student pixio-h16 --dataset path/to/images --output_dir runs/from-5b
+    python examples/distillation/distill.py --teacher facebook/dinov2-base --teacher_image_size 224 \
+        --student pixio-b16 --dataset path/to/images --output_dir runs/from-dinov2
+    python examples/distillation/distill.py --smoke --output_dir runs/smoke
+
+All students learn from one pass of the teacher over the same images, each with its own optimizer. A student is a preset or
+a config.json of any size, both with random weights, or a checkpoint to start from; it is saved as a plain PixioModel with
+its image processor, in OUTPUT_DIR/students/NAME. The teacher is a Pixio checkpoint, or a DINOv2, DINOv3, ViT or ViTMAE of
+transformers; its patch grid has to be the students' (pixio_hf.training.teachers says which of its tokens are taken).
+
+The default data set is rendered, not photographed: synthetic rooms of pixio_hf.data.synthetic_scenes. --dataset takes
+your own images instead, a folder or shards. Interrupt it at any time; the same command continues from the last checkpoint.
+
+Measured: pixio-tiny (8 blocks of 224) to 4 blocks of 112 (a config.json) by the default recipe and `--mixed_precision no`,
+on synthetic rooms: 3 minutes of CPU time on one core. Mean loss 0.463 over the first 50 steps, 0.016 over the last. On 64
+held-out rooms, after 500 of the 600 steps, 0.0165 (class tokens 0.0058, patches 0.0273); the mean teacher token at each
+place scores 0.167 there.
+"""
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import ProjectConfiguration, set_seed
+from tqdm.auto import tqdm
+from transformers import HfArgumentParser
+
+from pixio_hf import PixioConfig, PixioImageProcessor
+from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.configuration_pixio import PRESETS
+from pixio_hf.data.decoding import normalize_crops
+from pixio_hf.data.pretraining_loader import open_pretraining_stream
+from pixio_hf.data.pretraining_stream import StreamOptions
+from pixio_hf.modeling_pixio_distillation import PixioForDistillation
+from pixio_hf.training.distillation_recipes import RECIPES, DistillationRecipe
+from pixio_hf.training.parameter_groups import weight_decay_groups
+from pixio_hf.training.resume import find_last_checkpoint, save_checkpoint
+from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
+from pixio_hf.training.teachers import DistillationTeacher, load_teacher
+
+
+@dataclass(frozen=True)
+class DistillationArguments:
+    """Teacher, students and recipe of one run."""
+
+    output_dir: str = field(metadata={"help": "Checkpoints, logs and the students go here."})
+    teacher: str = field(default="pixio-tiny", metadata={"help": "Folder, Hub id or bundled name of the teacher."})
+    student: list[str] = field(
+        default_factory=list,
+        metadata={
+            "action": "extend",
+            "help": "Preset or config.json (random weights), or folder or Hub id; may be given several times.",
+        },
+    )
+    image_size: int | None = field(
+        default=None, metadata={"help": "Side of the students' images in pixels; defaults to the first one's own."}
+    )
+    teacher_image_size: int | None = field(
+        default=None, metadata={"help": "Side of the teacher's images in pixels; defaults to its configuration's."}
+    )
+    recipe: str = field(default="tiny", metadata={"help": f"One of {', '.join(RECIPES)}."})
+    mask_ratio: float | None = field(default=None, metadata={"help": "Like the next six, defaults to the recipe's."})
+    mask_grid_size: int | None = None
+    drop_path_rate: float | None = None
+    num_steps: int | None = field(default=None, metadata={"help": "Optimizer steps."})
+    warmup_steps: int | None = field(default=None, metadata={"help": "Steps of linear warm-up."})
+    batch_size: int | None = field(default=None, metadata={"help": "Images per process and step."})
+    base_learning_rate: float | None = field(default=None, metadata={"help": "Rate at a total batch of 256."})
+    min_learning_rate: float = 0.0
+    weight_decay: float = 0.05
+    loss_fn_cls: str = field(default="cosine", metadata={"help": "cosine, l1 or mse."})
+    loss_fn_patch: str = field(default="cosine", metadata={"help": "cosine, l1 or mse."})
+    loss_fuse: str = field(default="avg", metadata={"help": "avg, or sum: weighted by numbers of tokens."})
+    dataset: str = field(
+        default="synthetic-rooms",
+        metadata={"help": "synthetic-rooms, -outdoor, -mixed, a folder of images, or tar or Parquet shards."},
+    )
+    num_scenes: int = field(default=4096, metadata={"help": "Synthetic scenes to render."})
+    cache_dir: str | None = field(default=None, metadata={"help": "Render synthetic scenes once, into this folder."})
+    num_render_workers: int = field(default=0, metadata={"help": "Processes that render the cache."})
+    crop_scale_min: float = field(
+        default=0.2, metadata={"help": "Smallest share of a photo's area in its random crop."}
+    )
+    mixed_precision: str = field(default="bf16", metadata={"help": "no, bf16 or fp16."})
+    attn_implementation: str = field(
+        default="sdpa", metadata={"help": "sdpa, eager, flash_attention_2; in bf16 on a CPU eager is faster."}
+    )
+    num_workers: int = 0
+    save_dtype: str = field(default="float32", metadata={"help": "float32 or bfloat16, of the saved students."})
+    seed: int = 0
+    logging_steps: int = 50
+    save_steps: int = 500
+    smoke: bool = field(default=False, metadata={"help": "Two steps of a very small student, to see that it runs."})
+
+
+def choose_recipe(args: DistillationArguments) -> DistillationRecipe:
+    """The named recipe with the arguments that were given."""
+    if args.recipe not in RECIPES:
+        raise ValueError(f"Unknown recipe {args.recipe!r}; choose one of {', '.join(RECIPES)}.")
+    given = {
+        item.name: value for item in fields(DistillationRecipe) if (value := getattr(args, item.name)) is not None
+    }
+    return replace(RECIPES[args.recipe], **{**given, **({"num_steps": 2, "batch_size": 4} if args.smoke else {})})
+
+
+def name_students(sources: list[str]) -> list[str]:
+    """Folder names for students: the preset, the folder of the checkpoint or of the config.json."""
+    paths = [Path(source).resolve() for source in sources]
+    names = [path.parent.name if path.suffix == ".json" else path.name for path in paths]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"Name at least one --student, each by another name; got {', '.join(names) or 'none'}.")
+    return names
+
+
+def build_student(
+    source: str, teacher: DistillationTeacher, recipe: DistillationRecipe, image_size: int | None, **overrides: Any
+) -> PixioForDistillation:
+    """A student of random weights from a preset or config.json, or one that continues a checkpoint."""
+    overrides |= {
+        "projection_size": teacher.hidden_size,
+        "drop_path_rate": recipe.drop_path_rate,
+        "mask_grid_size": recipe.mask_grid_size,
+    }
+    if source not in PRESETS and not source.endswith(".json"):
+        # A checkpoint keeps its native size and interpolates its positions to other ones.
+        return PixioForDistillation.from_pretrained(find_checkpoint(source), dtype=torch.float32, **overrides)
+    if image_size is not None:
+        overrides["image_size"] = image_size
+    if teacher.num_class_tokens > 1:
+        overrides["n_cls_tokens"] = teacher.num_class_tokens
+    make_config = PixioConfig.preset if source in PRESETS else PixioConfig.from_pretrained
+    return PixioForDistillation(make_config(source, **overrides))
+
+
+def save_students(students: dict[str, Any], folder: Path, image_size: int, dtype: torch.dtype) -> None:
+    """Write encoders and their image processor into folders of their names, all of them or none."""
+    partial = folder.with_name(f"partial-{folder.name}")
+    for name, student in students.items():
+        student.pixio.to(dtype).save_pretrained(partial / name)
+        PixioImageProcessor(size={"height": image_size, "width": image_size}).save_pretrained(partial / name)
+    os.replace(partial, folder)
+
+
+def main(args: DistillationArguments) -> None:
+    output_dir = Path(args.output_dir)
+    recipe = choose_recipe(args)
+    sources = args.student or (["pixio-tiny"] if args.smoke else [])
+    names = name_students(sources)
+    final = output_dir / "students"
+    if final.exists():
+        raise ValueError(f"This run is finished: {final} exists. Choose another --output_dir.")
+    accelerator = Accelerator(
+        mixed_precision=args.mixed_precision,
+        log_with="tensorboard",
+        project_config=ProjectConfiguration(project_dir=str(output_dir)),
+    )
+    set_seed(args.seed, device_specific=True)
+
+    teacher = load_teacher(find_checkpoint(args.teacher), args.teacher_image_size).to(accelerator.device)
+    teacher.model.set_attn_implementation(args.attn_implementation)
+    overrides = {} if args.student else {"hidden_size": 28, "num_hidden_layers": 4}
+    students, image_size = [], args.image_size
+    for name, source in zip(names, sources, strict=True):
+        student = build_student(source, teacher, recipe, image_size, **overrides)
+        image_size = image_size or student.config.image_size
+        teacher.check_student(name, student.config, image_size)
+        student.set_attn_implementation(args.attn_implementation)
+        students.append(student)
+    assert image_size is not None
+
+    # The same crop for teacher and students, each of which resizes it to its own side.
+    loader = open_pretraining_stream(
+        args.dataset,
+        StreamOptions(max(image_size, teacher.image_size), args.seed, (args.crop_scale_min, 1.0)),
+        recipe.batch_size,
+        accelerator.process_index,
+        accelerator.num_processes,
+        args.num_workers,
+        pin_memory=accelerator.device.type == "cuda",
+        num_scenes=8 if args.smoke else args.num_scenes,
+        cache_dir=args.cache_dir,
+        num_render_workers=args.num_render_workers,
+    )
+
+    learning_rate = absolute_learning_rate(recipe.base_learning_rate, recipe.batch_size * accelerator.num_processes)
+    optimizers = [
+        torch.optim.AdamW(
+            weight_decay_groups(student.named_parameters(), args.weight_decay),
+            lr=learning_rate,
+            betas=(0.9, 0.95),
+            fused=True,
+        )
+        for student in students
+    ]
+    prepared = accelerator.prepare(*students, *optimizers)
+    students, optimizers = prepared[: len(names)], prepared[len(names) :]
+
+    first_step, data_state = 0, f"data-{accelerator.process_index}.json"
+    if (last := find_last_checkpoint(output_dir)) is not None:
+        checkpoint, first_step = last
+        state = json.loads((checkpoint / data_state).read_text())
+        if state["students"] != names:
+            raise ValueError(f"{output_dir} holds a run with other students: {', '.join(state['students'])}.")
+        accelerator.load_state(str(checkpoint))
+        loader.load_state_dict(state)
+        accelerator.print(f"Resuming from {checkpoint}")
+
+    def write_checkpoint(folder: str) -> None:
+        accelerator.save_state(folder)
+        (Path(folder) / data_state).write_text(json.dumps({**loader.state_dict(), "students": names}))
+
+    settings = {**asdict(args), **asdict(recipe), "student": " ".join(sources)}
+    accelerator.init_trackers("tensorboard", {name: value for name, value in settings.items() if value is not None})
+
+    losses = ("loss", "loss_cls", "loss_patch")
+    running = torch.zeros(len(names), len(losses), device=accelerator.device)
+    progress = tqdm(
+        total=recipe.num_steps, initial=first_step, disable=not accelerator.is_main_process, desc="distillation"
+    )
+    for student in students:
+        student.train()
+    for step, batch in zip(range(first_step, recipe.num_steps), loader, strict=False):  # the loader is endless
+        rate = warmup_cosine(step, learning_rate, args.min_learning_rate, recipe.warmup_steps, recipe.num_steps)
+        images = batch["images"].to(accelerator.device, non_blocking=True)
+        pixel_values = normalize_crops(images)
+        with accelerator.autocast():
+            teacher_hidden_states = teacher(images)
+        for index, (student, optimizer) in enumerate(zip(students, optimizers, strict=True)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            with accelerator.autocast():
+                outputs = student(
+                    pixel_values,
+                    teacher_hidden_states,
+                    mask_ratio=recipe.mask_ratio,
+                    loss_fn_cls=args.loss_fn_cls,
+                    loss_fn_patch=args.loss_fn_patch,
+                    loss_fuse=args.loss_fuse,
+                )
+            if not torch.isfinite(outputs.loss):
+                raise FloatingPointError(
+                    f"The loss of {names[index]} became {outputs.loss.item()} at step {step}; lower the learning rate."
+                )
+            accelerator.backward(outputs.loss)
+            optimizer.step()
+            optimizer.zero_grad()
+            running[index] += torch.stack([outputs[name].detach() for name in losses])
+        progress.update()
+        done = step + 1
+        if done % args.logging_steps == 0:
+            means = cast(torch.Tensor, accelerator.reduce(running, "mean"))
+            means = (means / min(args.logging_steps, done - first_step)).tolist()
+            logged = {
+                f"{name}/{loss}": value
+                for name, values in zip(names, means, strict=True)
+                for loss, value in zip(losses, values, strict=True)
+            }
+            accelerator.log({**logged, "learning_rate": rate}, step=done)
+            progress.set_postfix({name: f"{values[0]:.4f}" for name, values in zip(names, means, strict=True)})
+            running.zero_()
+        if done % args.save_steps == 0 and done < recipe.num_steps:
+            save_checkpoint(
+                output_dir,
+                done,
+                write_checkpoint,
+                is_main_process=accelerator.is_main_process,
+                wait_for_everyone=accelerator.wait_for_everyone,
+            )
+    progress.close()
+
+    accelerator.end_training()
+    if accelerator.is_main_process:
+        unwrapped = {name: accelerator.unwrap_model(student) for name, student in zip(names, students, strict=True)}
+        save_students(unwrapped, final, image_size, getattr(torch, args.save_dtype))
+        print(f"Saved {', '.join(names)} in {final}")
+
+
+if __name__ == "__main__":
+    (arguments,) = HfArgumentParser(cast(Any, DistillationArguments)).parse_args_into_dataclasses(sys.argv[1:])
+    main(arguments)

@@ -1,0 +1,58 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Random resized crops of encoded photos, each a function of its seed (SPEC 3.4)."""
+
+import io
+import math
+
+import PIL.Image
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..photos import read_photo
+
+ASPECT_RATIOS = (3 / 4, 4 / 3)
+_ATTEMPTS = 10
+
+
+def draw_crop(
+    height: int, width: int, scale: tuple[float, float], generator: torch.Generator
+) -> tuple[int, int, int, int]:
+    """Draw (top, left, height, width) of a crop by torchvision's law: area, then logarithm of the aspect ratio, uniform.
+
+    After ten draws that do not fit, the largest central crop of an allowed aspect ratio.
+    """
+    low, high = (math.log(ratio) for ratio in ASPECT_RATIOS)
+    for _ in range(_ATTEMPTS):
+        area = height * width * torch.empty(1).uniform_(*scale, generator=generator).item()
+        ratio = math.exp(torch.empty(1).uniform_(low, high, generator=generator).item())
+        crop_width, crop_height = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < crop_width <= width and 0 < crop_height <= height:
+            top = int(torch.randint(height - crop_height + 1, (1,), generator=generator))
+            left = int(torch.randint(width - crop_width + 1, (1,), generator=generator))
+            return top, left, crop_height, crop_width
+    crop_width = min(width, round(height * ASPECT_RATIOS[1]))
+    crop_height = min(height, round(width / ASPECT_RATIOS[0]))
+    return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
+
+
+def crop_photo(data: bytes | PIL.Image.Image, image_size: int, scale: tuple[float, float], seed: int) -> Tensor:
+    """Decode a photo whole, crop it at random, resize bicubic with antialiasing: -> (3, S, S) uint8 (SPEC 3.4).
+
+    `scale` bounds the crop's share of the area. Photos are turned upright (EXIF) and become 8-bit RGB as in `read_photo`.
+
+    Raises:
+        ValueError: the photo is damaged.
+    """
+    image = PIL.Image.open(io.BytesIO(data)) if isinstance(data, bytes) else data
+    photo = torch.from_numpy(read_photo(image).copy())
+    if photo.is_floating_point():
+        raise ValueError("a photo to train on must hold integers, not floats.")
+    generator = torch.Generator().manual_seed(seed)
+    top, left, height, width = draw_crop(photo.shape[1], photo.shape[2], scale, generator)
+    return resize_crop(photo[:, top : top + height, left : left + width], image_size)
+
+
+def resize_crop(crop: Tensor, image_size: int) -> Tensor:
+    """Resize to a square, bicubic with antialiasing: (3, H, W) uint8 -> (3, S, S) uint8."""
+    return functional.interpolate(crop[None], size=(image_size, image_size), mode="bicubic", antialias=True)[0]

@@ -1,0 +1,61 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Training with several processes under Accelerate: what it gets wrong silently, and saving a model that is sharded."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.distributed.fsdp import MixedPrecisionPolicy
+
+from ..modeling_pixio_pretraining import PixioForPreTraining
+
+
+def check_num_processes(accelerator: Accelerator) -> None:
+    """Raise where the launcher has started more processes than Accelerate knows of, each of which would train alone.
+
+    Raises:
+        ValueError: the two numbers differ.
+    """
+    launched = int(os.environ.get("WORLD_SIZE", 1))
+    if launched != accelerator.num_processes:
+        raise ValueError(
+            f"{launched} processes were launched, but accelerate counts {accelerator.num_processes}: each would train on"
+            " its own. To train on the CPU, set ACCELERATE_USE_CPU=true."
+        )
+
+
+def keep_loss_in_float32(accelerator: Accelerator) -> None:
+    """Have FSDP2 compute blocks in the lower precision, but leave images, masks, loss and summed gradients in float32.
+
+    Accelerate's own policy rounds all of them to bfloat16: equal noise in two mask blocks, coarse targets, and a loss of
+    three digits. Call it before `accelerator.prepare`; without FSDP2 it does nothing.
+    """
+    if accelerator.is_fsdp2 and accelerator.mixed_precision != "no":
+        plugin: Any = accelerator.state.fsdp_plugin
+        plugin.mixed_precision_policy = MixedPrecisionPolicy(
+            param_dtype=plugin.mixed_precision_policy.param_dtype,
+            reduce_dtype=torch.float32,
+            cast_forward_inputs=False,
+        )
+
+
+def reduce_number(accelerator: Accelerator, value: Tensor | int, how: str) -> float:
+    """ "mean" or "sum" of a number over all processes, the same on each; not finite where one of them is not."""
+    reduced = accelerator.reduce(torch.as_tensor(value, device=accelerator.device), how)
+    assert isinstance(reduced, Tensor)
+    return reduced.item()
+
+
+def save_whole_model(accelerator: Accelerator, model: nn.Module, folder: str | Path, dtype: torch.dtype) -> None:
+    """Write a prepared PixioForPreTraining, gathered where it is sharded, as a folder for from_pretrained.
+
+    Every process calls this; the main one writes.
+    """
+    state_dict: Any = accelerator.get_state_dict(model)
+    if accelerator.is_main_process:
+        with torch.device("meta"):  # a model without memory: the sharded one cannot be cast to another dtype
+            whole: Any = PixioForPreTraining(accelerator.unwrap_model(model).config)
+        whole.to(dtype).save_pretrained(folder, state_dict={key: value.to(dtype) for key, value in state_dict.items()})

@@ -1,0 +1,149 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Recipes of fine-tuning for depth and segmentation: the paper's (SPEC 5.5, 6.1), and ours for folders and tiny models.
+
+The rate of step i is that of the schedule at i. The original computes it after the step, so that its step i runs with the
+rate of i - 1 and its first step with the full one (SPEC 5.5); that is not imitated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+
+@dataclass(frozen=True)
+class FineTuningRecipe:
+    """What a run does where nobody says otherwise; a step is an optimizer step over `total_batch_size` images."""
+
+    head_type: str
+    learning_rate: float
+    total_batch_size: int = 32
+    protocol: str | None = None
+    """Layout of the data set; None: recognised."""
+    num_epochs: int | None = 60
+    max_steps: int | None = None
+    """Instead of num_epochs; one of them is None."""
+    eval_steps: int | None = None
+    """None: once an epoch."""
+    crop_size: int = 256
+    warmup_ratio: float = 0.0
+    weight_decay: float = 0.01
+    max_grad_norm: float = 0.0
+    """0: gradients are not clipped."""
+    freeze_encoder: bool = True
+    encoder_learning_rate: float | None = None
+    """None: as the head's."""
+    layer_decay: float = 1.0
+
+
+@dataclass(frozen=True)
+class DepthRecipe(FineTuningRecipe):
+    """Recipe of metric depth."""
+
+    warmup_ratio: float = 0.1
+    max_depth: float = 10.0
+    """Metres."""
+    whole_images: bool = False
+    """Resize whole images to a square of crop_size, instead of cutting it out and of evaluating in windows of it."""
+
+
+Recipe = TypeVar("Recipe", bound=FineTuningRecipe)
+
+# Ours: small enough for a CPU.
+TINY: dict[str, Any] = {
+    "head_type": "dpt",
+    "learning_rate": 1e-3,
+    "encoder_learning_rate": 5e-4,
+    "freeze_encoder": False,
+    "crop_size": 128,
+    "warmup_ratio": 0.1,
+    "max_grad_norm": 1.0,
+    "num_epochs": None,
+    "max_steps": 2200,
+    "eval_steps": 550,
+}
+DEPTH_RECIPES: Mapping[str, DepthRecipe] = {
+    "nyuv2-dpt": DepthRecipe("dpt", 1e-4, protocol="nyuv2"),
+    "nyuv2-linear": DepthRecipe("linear", 2e-4, protocol="nyuv2"),
+    "kitti-dpt": DepthRecipe("dpt", 1e-4, protocol="kitti", max_depth=80.0),
+    "kitti-linear": DepthRecipe("linear", 2e-4, protocol="kitti", max_depth=80.0),
+    # Ours: photos of a folder may be far larger than a crop, which then shows too little of them.
+    "folder-dpt": DepthRecipe("dpt", 1e-4, num_epochs=20, whole_images=True),
+    "folder-linear": DepthRecipe("linear", 2e-4, num_epochs=20, whole_images=True),
+    "tiny-synthetic": DepthRecipe(**TINY, whole_images=True),
+}
+SEGMENTATION_RECIPES: Mapping[str, FineTuningRecipe] = {
+    "ade20k-dpt": FineTuningRecipe("dpt", 1e-4, 16, "ade20k"),
+    "ade20k-linear": FineTuningRecipe("linear", 2e-4, 16, "ade20k"),
+    "voc-dpt": FineTuningRecipe("dpt", 1e-4, 32, "voc"),
+    "voc-linear": FineTuningRecipe("linear", 2e-4, 32, "voc"),
+    "loveda-dpt": FineTuningRecipe("dpt", 2e-4, 8, "loveda"),
+    "loveda-linear": FineTuningRecipe("linear", 4e-4, 8, "loveda"),
+    "folder-dpt": FineTuningRecipe("dpt", 1e-4, 16),
+    "folder-linear": FineTuningRecipe("linear", 2e-4, 16),
+    "tiny-synthetic": FineTuningRecipe(**TINY),
+}
+
+
+def choose_recipe(recipes: Mapping[str, Recipe], name: str, arguments: Any) -> Recipe:
+    """The named recipe, with the attributes of `arguments` that are given (not None) in place of its own.
+
+    Raises:
+        ValueError: unknown name, or values that make no sense.
+    """
+    if name not in recipes:
+        raise ValueError(f"Unknown recipe {name!r}; choose one of {', '.join(recipes)}.")
+    names = [item.name for item in fields(recipes[name])]
+    given = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    if "num_epochs" in given and "max_steps" in given:
+        raise ValueError("Give num_epochs or max_steps, not both.")
+    if "num_epochs" in given or "max_steps" in given:
+        given = {"num_epochs": None, "max_steps": None, **given}
+    recipe = replace(recipes[name], **given)
+    for name in ("learning_rate", "total_batch_size", "num_epochs", "max_steps", "eval_steps", "crop_size"):
+        if (value := getattr(recipe, name)) is not None and value <= 0:
+            raise ValueError(f"{name} must be positive, got {value}.")
+    if not 0 < recipe.layer_decay <= 1:
+        raise ValueError(f"layer_decay must lie in (0, 1], got {recipe.layer_decay}.")
+    if not 0 <= recipe.warmup_ratio < 1:
+        raise ValueError(f"warmup_ratio must lie in [0, 1), got {recipe.warmup_ratio}.")
+    return recipe
+
+
+def share_batch(
+    total_batch_size: int, num_processes: int, batch_size: int | None = None, accumulation_steps: int | None = None
+) -> tuple[int, int]:
+    """Images per process and forward pass, and forward passes per step, that make up the total batch.
+
+    Without either, one forward pass does it. With one of them, the other follows; with both, they replace the total.
+
+    Raises:
+        ValueError: the total cannot be shared like that.
+    """
+    if batch_size is None and accumulation_steps is None:
+        accumulation_steps = 1
+    known = num_processes * (batch_size or 1) * (accumulation_steps or 1)
+    if batch_size is not None and accumulation_steps is not None:
+        return batch_size, accumulation_steps
+    if known < 1 or total_batch_size % known:
+        raise ValueError(
+            f"A total batch of {total_batch_size} images cannot be shared by {num_processes} processes with"
+            f" batch_size={batch_size}, gradient_accumulation_steps={accumulation_steps}; change total_batch_size."
+        )
+    rest = total_batch_size // known
+    return batch_size or rest, accumulation_steps or rest
+
+
+def count_steps(recipe: FineTuningRecipe, num_images: int, total_batch_size: int) -> tuple[int, int]:
+    """Optimizer steps of a run, and between its evaluations; incomplete batches are dropped.
+
+    Raises:
+        ValueError: fewer images than one batch.
+    """
+    per_epoch = num_images // total_batch_size
+    if per_epoch == 0:
+        raise ValueError(
+            f"{num_images} training images are fewer than the batch of {total_batch_size}: give a smaller"
+            " --total_batch_size."
+        )
+    total = recipe.max_steps or (recipe.num_epochs or 1) * per_epoch
+    return total, min(recipe.eval_steps or per_epoch, total)

@@ -1,0 +1,109 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""transformers' Trainer with an evaluation protocol of its own, the best weights, and an average of weights."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import PreTrainedModel, Trainer, TrainerCallback
+from transformers.trainer import TRAINER_STATE_NAME
+
+from .best_weights import BestWeights
+from .resume import checkpoint_path, list_checkpoints
+from .weight_average import WeightAverage
+
+_AVERAGE_FILE = "weight_average.safetensors"
+
+
+class ProtocolTrainer(Trainer):
+    """Trainer whose evaluation is a function of the model, so that metrics are streamed and images keep their size.
+
+    Args:
+        evaluate_model: model -> metrics; called in every process, under autocast.
+        best: keeps the trained weights of the best evaluation.
+        average: evaluated and kept in place of the weights themselves, where given.
+
+    A training data set with `set_epoch` is told the epoch.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        evaluate_model: Callable[[nn.Module], dict[str, Any]],
+        best: BestWeights,
+        average: WeightAverage | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(*args, **kwargs)
+        self.evaluate_model, self.best, self.average = evaluate_model, best, average
+        self.add_callback(EpochCallback(self.train_dataset))
+        if average is not None:
+            self.add_callback(AverageCallback(average))
+
+    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"):
+        """Metrics of `evaluate_model` under `metric_key_prefix`; the weights are kept if they are the best so far."""
+        model = self.accelerator.unwrap_model(self.model)
+        with self.average.applied() if self.average else nullcontext():
+            with self.accelerator.autocast():
+                metrics = self.evaluate_model(model)
+            if self.is_world_process_zero():
+                self.best.offer(self.state.global_step, metrics, model)
+        named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+        self.log({name: value for name, value in named.items() if isinstance(value, int | float)})
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
+        return named
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Trainer's, with the average of weights beside them."""
+        super().save_model(output_dir, _internal_call)
+        if self.average is not None and self.is_world_process_zero():
+            state = {name: tensor.contiguous() for name, tensor in self.average.state_dict().items()}
+            save_file(state, Path(output_dir or str(self.args.output_dir), _AVERAGE_FILE))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        # Trainer loads files by their names of tensors, and ours, official ones, are not those in memory: it would leave
+        # the encoder as it was, with a warning.
+        target = self.model if model is None else model
+        if isinstance(target, PreTrainedModel):
+            loaded = type(target).from_pretrained(resume_from_checkpoint, dtype=target.dtype)
+            target.load_state_dict(loaded.state_dict())
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.average is not None:
+            file = Path(resume_from_checkpoint, _AVERAGE_FILE)
+            if not file.is_file():
+                raise ValueError(f"{file} is missing: the run was made without --ema_decay. Resume it without.")
+            self.average.load_state_dict(load_file(file))
+
+
+def find_complete_checkpoint(output_dir: str | Path) -> str | None:
+    """Newest checkpoint that Trainer finished: it writes its own state last, but under no temporary name."""
+    for step in reversed(list_checkpoints(output_dir)):
+        folder = checkpoint_path(output_dir, step)
+        if (folder / TRAINER_STATE_NAME).is_file():
+            return str(folder)
+    return None
+
+
+class EpochCallback(TrainerCallback):
+    """Tell a data set whose views change from epoch to epoch which one begins."""
+
+    def __init__(self, dataset: Any):
+        self.dataset = dataset
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(int(state.epoch or 0))
+
+
+class AverageCallback(TrainerCallback):
+    """Update an average of weights after every step."""
+
+    def __init__(self, average: WeightAverage):
+        self.average = average
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.average.update()

@@ -1,0 +1,151 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Teachers of a distillation: Pixio or another ViT of transformers, reduced to images in, tokens out (SPEC 4.1)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoImageProcessor, AutoModel
+
+from ..configuration_pixio import PixioConfig
+from ..image_processing_pixio import PixioImageProcessor
+
+# model_type -> the final LayerNorm of its AutoModel class. Replacing it with an identity makes last_hidden_state the last
+# block's output whatever a class's hidden_states mean.
+FINAL_NORMS = {
+    "pixio": "layernorm",
+    "dinov2": "layernorm",
+    "dinov2_with_registers": "layernorm",
+    "dinov3_vit": "norm",
+    "vit": "layernorm",
+    "vit_mae": "layernorm",
+}
+# Never trained, or not used for whole images: a checkpoint may lack them.
+OPTIONAL_WEIGHTS = ("pooler.", "embeddings.mask_token")
+
+
+class DistillationTeacher(nn.Module):
+    """Frozen ViT: (B, 3, S, S) uint8 -> class tokens and patches (B, num_class_tokens + N, hidden_size).
+
+    Tokens come from the last block, before the final LayerNorm (SPEC 4.1). Class tokens are Pixio's n_cls_tokens, or the
+    CLS token of other ViTs, which PixioForDistillation compares with each class token of the student. Register tokens are
+    left out: they are scratch space of that ViT, not features.
+    """
+
+    def __init__(self, model: Any, image_size: int | None, image_mean: list[float], image_std: list[float]):
+        """Take over a model (its final LayerNorm is removed) and the normalisation that it was trained with.
+
+        Raises:
+            ValueError: an unsupported kind of model, or an image size that is no multiple of its patch size.
+        """
+        super().__init__()
+        config = model.config
+        if config.model_type not in FINAL_NORMS:
+            raise ValueError(
+                f"A {config.model_type!r} model cannot be a teacher; these can: {', '.join(FINAL_NORMS)}."
+            )
+        setattr(model, FINAL_NORMS[config.model_type], nn.Identity())
+        if config.model_type == "vit_mae":
+            config.mask_ratio = 0.0
+        self.model = model.eval().requires_grad_(False)
+        self.hidden_size: int = config.hidden_size
+        self.patch_size = square_side(config.patch_size)
+        self.image_size = square_side(config.image_size) if image_size is None else image_size
+        if self.image_size < 1 or self.image_size % self.patch_size:
+            raise ValueError(
+                f"The teacher's image size {self.image_size} must be a multiple of its patch size {self.patch_size}."
+            )
+        self.num_class_tokens: int = getattr(config, "n_cls_tokens", 1)
+        self.num_registers: int = getattr(config, "num_register_tokens", 0)
+        self.processor = PixioImageProcessor(
+            size={"height": self.image_size, "width": self.image_size}, image_mean=image_mean, image_std=image_std
+        )
+
+    @property
+    def grid_size(self) -> int:
+        """Side of the patch grid of its images."""
+        return self.image_size // self.patch_size
+
+    def train(self, mode: bool = True):
+        """Stay in eval mode."""
+        return super().train(False)
+
+    def check_student(self, name: str, config: PixioConfig, image_size: int) -> None:
+        """Raise where a student's tokens, of images of side image_size, cannot be compared with the teacher's.
+
+        Raises:
+            ValueError: other numbers of patches or class tokens; says what to pass.
+        """
+        grid_size = image_size // config.patch_size
+        if image_size % config.patch_size or grid_size != self.grid_size:
+            raise ValueError(
+                f"The student {name} cuts images of side {image_size} into patches of {config.patch_size}, the teacher"
+                f" those of side {self.image_size} into patches of {self.patch_size}: their patch grids differ. Pass"
+                f" --teacher_image_size {max(grid_size, 1) * self.patch_size} or --image_size"
+                f" {self.grid_size * config.patch_size}."
+            )
+        if self.num_class_tokens not in (1, config.n_cls_tokens):
+            raise ValueError(
+                f"The student {name} has {config.n_cls_tokens} class tokens, the teacher {self.num_class_tokens}; they must"
+                " agree, unless the teacher has a single one. Set the student's n_cls_tokens."
+            )
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Resize and normalise images as the teacher needs them, and encode them whole."""
+        pixel_values = self.processor(images, return_tensors="pt").pixel_values
+        arguments = {}
+        if self.model.config.model_type in ("vit", "vit_mae"):  # the others always fit their positions to the image
+            arguments["interpolate_pos_encoding"] = True
+        if self.model.config.model_type == "vit_mae":
+            # Ascending noise: otherwise MAE shuffles the patches, even where none is masked.
+            noise = torch.arange(self.grid_size**2, device=pixel_values.device, dtype=torch.float32)
+            arguments["noise"] = noise.expand(len(pixel_values), -1)
+        tokens = self.model(pixel_values, **arguments).last_hidden_state
+        first_patch = self.num_class_tokens + self.num_registers
+        return torch.cat((tokens[:, : self.num_class_tokens], tokens[:, first_patch:]), dim=1)
+
+
+def load_teacher(source: str, image_size: int | None = None) -> DistillationTeacher:
+    """Load a teacher from a folder or Hub id, with the normalisation of its image processor.
+
+    Args:
+        image_size: side in pixels of the images it sees; None: its configuration's.
+
+    Raises:
+        ValueError: an unsupported kind of model, weights that its checkpoint lacks, or no image processor.
+    """
+    model_type = AutoConfig.from_pretrained(source).model_type
+    if model_type not in FINAL_NORMS:  # before any weight is loaded
+        raise ValueError(f"{source!r} is a {model_type!r} model; a teacher must be one of {', '.join(FINAL_NORMS)}.")
+    model, info = AutoModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+    if missing := sorted(name for name in info["missing_keys"] if not name.startswith(OPTIONAL_WEIGHTS)):
+        raise ValueError(
+            f"The teacher {source!r} lacks weights: {', '.join(missing[:4])}. Is its checkpoint complete?"
+        )
+    try:
+        processor = AutoImageProcessor.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"The teacher {source!r} has no image processor that tells its normalisation; add its"
+            f" preprocessor_config.json. ({error})"
+        ) from error
+    normalizes = processor.do_normalize
+    return DistillationTeacher(
+        model,
+        image_size,
+        list(processor.image_mean) if normalizes else [0.0] * 3,
+        list(processor.image_std) if normalizes else [1.0] * 3,
+    )
+
+
+def square_side(side: Any) -> int:
+    """One number from a size that transformers' configurations give as a number or a pair.
+
+    Raises:
+        ValueError: two different sides.
+    """
+    sides = {side} if isinstance(side, int) else set(side)
+    if len(sides) != 1:
+        raise ValueError(f"Images and patches must be square, got {side}.")
+    return sides.pop()

@@ -1,0 +1,194 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""The ablation script: equal budgets, the frozen protocol, interrupted tables, and what the report says."""
+
+import json
+import math
+import sys
+from itertools import pairwise
+from types import ModuleType
+
+import PIL.Image
+import pytest
+import torch
+
+from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioForPreTraining, PixioImageProcessor
+from tests.integration.test_examples import EXAMPLES, load_script, run_script
+from tests.tiny_models import randomize_weights, tiny_config
+
+ABLATION = EXAMPLES / "pretraining" / "ablation.py"
+
+
+@pytest.fixture(scope="module")
+def ablation():
+    """The script as a module, with the modules beside it."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(ABLATION.parent))
+        yield load_script(ABLATION)
+        for name in ("ablation_depth", "ablation_report"):
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def report(ablation) -> ModuleType:
+    return sys.modules["ablation_report"]
+
+
+@pytest.fixture
+def depth(ablation) -> ModuleType:
+    return sys.modules["ablation_depth"]
+
+
+def test_each_variant_makes_one_change_to_the_one_before(ablation):
+    ladder = [ablation.VARIANTS[name] for name in ("mae", "deep_decoder", "block_masks", "pixio")]
+    changed = [{key for key in after if after[key] != before[key]} for before, after in pairwise(ladder)]
+    assert changed == [{"decoder_num_hidden_layers"}, {"mask_grid_size"}, {"n_cls_tokens"}]
+    assert ladder[0]["mask_grid_size"] == ladder[0]["n_cls_tokens"] == 1
+    assert ablation.VARIANTS["mae_equal_flops"] == ladder[0] and ladder[-1]["n_cls_tokens"] == 8
+
+
+def test_flops_are_those_of_the_matrix_products(ablation):
+    """A decoder block is 24 T D^2 + 4 T^2 D forward, and twice that backward."""
+    mae, deep = (
+        ablation.count_flops(PixioForPreTraining(PixioConfig(**ablation.SIZES, **ablation.VARIANTS[name])))
+        for name in ("mae", "deep_decoder")
+    )
+    tokens, width = 1 + 64, ablation.SIZES["decoder_hidden_size"]
+    more_blocks = 3
+    assert deep - mae == more_blocks * 3 * (24 * tokens * width**2 + 4 * tokens**2 * width)
+
+
+def test_budgets(ablation):
+    args = ablation.AblationArguments(output_dir="unused")
+    steps = {name: ablation.count_steps(name, args) for name in ablation.VARIANTS}
+    budget = args.num_steps
+    longer = steps.pop("mae_equal_flops")
+    expected = dict.fromkeys(("mae", "deep_decoder", "block_masks", "pixio"), budget)
+    assert steps == {"random": 0, **expected}
+    cost = {
+        name: ablation.count_flops(PixioForPreTraining(PixioConfig(**ablation.SIZES, **ablation.VARIANTS[name])))
+        for name in ("mae", "pixio")
+    }
+    assert longer > budget and abs(longer * cost["mae"] - budget * cost["pixio"]) <= cost["mae"] / 2
+
+
+@pytest.mark.parametrize("head_type", ["linear", "dpt"])
+def test_frozen_features_give_the_depth_of_the_whole_model(depth, head_type):
+    model = randomize_weights(PixioForDepthEstimation(tiny_config(head_type=head_type)))
+    images = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    tokens = depth.encode(model.pixio, images, batch_size=2)[-depth.NUM_TAPS[head_type] :]
+    with torch.no_grad():
+        predicted = depth.predict_depth(model.head, tokens, model.config)
+        expected = model(**PixioImageProcessor(do_resize=False)(images, return_tensors="pt")).predicted_depth
+    torch.testing.assert_close(predicted, expected, rtol=1e-5, atol=1e-5)
+    head = depth.build_head(head_type, model.config)
+    assert type(head) is type(model.head) and head.load_state_dict(model.head.state_dict())
+
+
+def test_a_head_learns_what_the_tokens_hold(depth):
+    """Depth that a linear head made of random tokens is found again by another one."""
+    torch.manual_seed(0)
+    config = tiny_config(n_cls_tokens=1)
+    tokens = [torch.randn(64, 1 + 16, config.hidden_size)]
+    teacher, head = (depth.build_head("linear", config) for _ in range(2))
+    with torch.no_grad():
+        labels = depth.predict_depth(teacher.eval(), tokens, config)
+    before = depth.evaluate_head(head, tokens, labels, config)
+    depth.train_head(
+        head, tokens, labels, config, num_steps=200, batch_size=16, learning_rate=0.02, weight_decay=0.0, seed=0
+    )
+    after = depth.evaluate_head(head, tokens, labels, config)
+    assert after["rmse"] < 0.1 * before["rmse"] and after["delta1"] > 0.99
+
+
+@pytest.fixture(scope="module")
+def smoke_run(tmp_path_factory):
+    """Folder of a smoke run in a process of its own, and what it printed."""
+    folder = tmp_path_factory.mktemp("ablation")
+    arguments = ["--smoke", "--output_dir", folder / "table", "--cache_dir", folder / "cache", "--num_workers", 1]
+    return folder, run_script(ABLATION, *arguments)
+
+
+def smoke_arguments(ablation, folder, **changes):
+    return ablation.AblationArguments(
+        output_dir=str(folder / "table"), cache_dir=str(folder / "cache"), smoke=True, **changes
+    )
+
+
+@pytest.mark.slow
+def test_smoke_run_and_resumed_run(ablation, smoke_run, capsys):
+    folder, printed = smoke_run
+    assert "0 runs are finished already, 6 to do." in printed
+    results = json.loads((folder / "table" / "results.json").read_text())
+    assert [(result["variant"], result["seed"]) for result in results] == [
+        (variant, 0) for variant in ablation.VARIANTS
+    ]
+    for result in results:
+        assert result["images_seen"] == 4 * result["num_steps"] and result["dpt"]["num_images"] == 4
+    assert len({result["dpt"]["rmse"] for result in results}) == len(results)
+    with PIL.Image.open(folder / "table" / "ablation.png") as plot:
+        assert plot.size == (900, 520)
+
+    lost = folder / "table" / "runs" / "pixio-0.json"
+    before = json.loads(lost.read_text())
+    kept = {path: path.stat().st_mtime_ns for path in lost.parent.iterdir() if path != lost}
+    lost.unlink()
+    ablation.main(smoke_arguments(ablation, folder))
+    assert "5 runs are finished already, 1 to do." in capsys.readouterr().out
+    again = json.loads(lost.read_text())
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    for name in ("num_steps", "pretraining_flops", "recipe"):
+        assert again[name] == before[name]
+    # In one process of more threads sums have another order; two steps do not let that grow.
+    assert again["last_pretraining_loss"] == pytest.approx(before["last_pretraining_loss"], rel=1e-4)
+    assert again["dpt"]["rmse"] == pytest.approx(before["dpt"]["rmse"], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_runs_of_another_recipe_are_refused(ablation, smoke_run):
+    folder, _ = smoke_run
+    with pytest.raises(ValueError, match=r"made with other settings \(weight_decay\)"):
+        ablation.main(smoke_arguments(ablation, folder, weight_decay=0.5))
+
+
+@pytest.mark.slow
+def test_report_goes_between_the_markers(ablation, report, smoke_run, tmp_path):
+    folder, _ = smoke_run
+    page = tmp_path / "ablation.md"
+    arguments = smoke_arguments(ablation, folder, report_only=True, docs_dir=str(tmp_path))
+    page.write_text("no markers\n")
+    with pytest.raises(ValueError, match="must hold the line"):
+        ablation.main(arguments)
+    assert page.read_text() == "no markers\n"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    for _ in range(2):
+        ablation.main(arguments)
+        table = (folder / "table" / "table.md").read_text()
+        assert page.read_text() == f"before\n{report.BEGIN}\n{table}{report.END}\nafter\n"
+    with PIL.Image.open(tmp_path / "images" / "ablation.png") as plot:
+        assert plot.size == (900, 520)
+
+
+def test_bad_requests(ablation, tmp_path):
+    with pytest.raises(ValueError, match="exceeds num_scenes"):
+        ablation.main(ablation.AblationArguments(output_dir=str(tmp_path), num_scenes=10))
+    with pytest.raises(ValueError, match="no finished run"):
+        ablation.main(ablation.AblationArguments(output_dir=str(tmp_path), report_only=True))
+
+
+def test_means_spreads_and_differences(report):
+    assert report.paired_difference({0: 3.0, 1: 5.0, 2: 8.0}, {0: 1.0, 1: 2.0, 2: 4.0, 3: 9.0}) == pytest.approx(
+        (3.0, 1 / math.sqrt(3))
+    )
+    assert math.isnan(report.paired_difference({0: 1.0}, {1: 1.0})[0])
+    results = []
+    for variant, shift in (("mae", 0.0), ("deep_decoder", 0.1)):
+        for seed in range(3):
+            values = {"delta1": 0.5 + shift + 0.01 * seed, "rmse": 1.0 - shift}
+            cost = {"images_seen": 6400, "pretraining_flops": 2.5e12, "pretraining_cpu_seconds": 90}
+            results.append({"variant": variant, "seed": seed, "dpt": values, "linear": values, **cost})
+    assert "| + deep decoder | 3 | 6,400 | 2.5 | 1.5 | 0.610 ± 0.010 | 0.900 ± 0.000 |" in "\n".join(
+        report.variants_table(results)
+    )
+    differences = report.differences_table(results)
+    assert len(differences) == 3, "only the pair of which there are results"
+    assert differences[-1].startswith("| deep decoder minus MAE | +0.100 ± 0.000 | -0.100 ± 0.000 |")
