@@ -43,7 +43,8 @@ cards: $(STAMP)
 # Newest versions that pyproject.toml admits, for every platform; no index address is written into the file.
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-emit-index-url \
-		--no-annotate --quiet --output-file requirements.lock --upgrade
+		--no-annotate --no-header --quiet --output-file requirements.lock --upgrade
+	@sed -i '1i # Newest versions that pyproject.toml admits, made by `make lock`. Constraints for `make`; users of the package are not bound by them.' requirements.lock
 
 clean:
 	rm -rf $(VENV) demo .cache .pytest_cache .ruff_cache .import_linter_cache

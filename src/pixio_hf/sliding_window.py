@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Sliding-window prediction of images of any size: tile, predict in batches, stitch (SPEC 5.6)."""
 
-from collections.abc import Callable
-from itertools import product
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -15,6 +15,12 @@ def window_starts(length: int, stride: int) -> list[int]:
     return list(range(0, length, stride))
 
 
+def tight_window_starts(length: int, stride: int, window_size: int) -> list[int]:
+    """Edges of the fewest windows that cover a side: the last one is moved inside instead of padded; not of SPEC 5.6."""
+    last = max(length - window_size, 0)
+    return [start for start in window_starts(length, stride) if start < last] + [last]
+
+
 def predict_sliding_window(
     predict: Callable[[Tensor], Tensor],
     pixel_values: Tensor,
@@ -24,13 +30,34 @@ def predict_sliding_window(
 ) -> Tensor:
     """Average the predictions of overlapping windows: (B, C, H, W) -> (B, K, H, W) or (B, H, W), as `predict` returns.
 
-    `predict` maps (n, C, window_size, window_size), n <= batch_size, to (n, K, window_size, window_size) or (n,
-    window_size, window_size). Windows of all images share batches. One that reaches beyond the border is cut to the
-    image and zero padded at the bottom and right (zero is the mean colour after normalisation); of its prediction only
-    the unpadded part counts. `window_stride` None means int(window_size * 2 / 3). The result is at least float32.
+    `predict` and the windows are those of `stream_sliding_windows`; windows of all images share batches. The result is
+    at least float32.
     """
     if pixel_values.ndim != 4 or min(pixel_values.shape) < 1:
         raise ValueError(f"pixel_values must be (B, C, H, W) with no empty axis, got {tuple(pixel_values.shape)}.")
+    return torch.stack([*stream_sliding_windows(predict, pixel_values, window_size, window_stride, batch_size)])
+
+
+def stream_sliding_windows(
+    predict: Callable[[Tensor], Tensor],
+    images: Iterable[Tensor],
+    window_size: int,
+    window_stride: int | None = None,
+    batch_size: int = 16,
+    tight: bool = False,
+) -> Iterator[Tensor]:
+    """Average overlapping windows of a stream of images of any sizes: each (C, H, W) -> (K, H, W) or (H, W), in order.
+
+    `predict` maps (n, C, window_size, window_size), n <= batch_size, to (n, K, window_size, window_size) or (n,
+    window_size, window_size). Every batch but the last is full: it takes windows of as many images as it needs, and no
+    more images are held than those. A window that reaches beyond the border is cut to the image and zero padded at the
+    bottom and right (zero is the mean colour after normalisation); of its prediction only the unpadded part counts.
+    `window_stride` None means int(window_size * 2 / 3). `tight` moves the last window of a row or column inside the
+    image instead of padding it, which needs fewer windows and gives other numbers than SPEC 5.6.
+
+    Raises:
+        ValueError: sizes that leave pixels without a prediction, or predictions of another shape.
+    """
     if window_size < 1 or batch_size < 1:
         raise ValueError(f"window_size and batch_size must be at least 1, got {window_size} and {batch_size}.")
     stride = int(window_size * 2 / 3) if window_stride is None else window_stride
@@ -39,35 +66,75 @@ def predict_sliding_window(
             f"window_stride must lie between 1 and window_size={window_size}, got {stride}: "
             "a larger one would leave pixels without a prediction."
         )
-    num_images, num_channels, height, width = pixel_values.shape
-    row_starts, column_starts = (
-        window_starts(height, stride),
-        window_starts(width, stride),
-    )
-    # Image-major, so that each image's windows are summed in the same order whatever else is in the batch.
-    positions = list(product(range(num_images), row_starts, column_starts))
+    unfinished: deque[_Stitching] = deque()
+    waiting: list[tuple[_Stitching, tuple[int, int]]] = []
+    for image in images:
+        unfinished.append(_Stitching(image, window_size, stride, tight))
+        for position in unfinished[-1].positions:
+            waiting.append((unfinished[-1], position))
+            if len(waiting) == batch_size:
+                _predict_batch(predict, waiting, window_size)
+                waiting = []
+                while unfinished and unfinished[0].is_complete():
+                    yield unfinished.popleft().average()
+    if waiting:
+        _predict_batch(predict, waiting, window_size)
+    for stitching in unfinished:
+        yield stitching.average()
 
-    summed: Tensor | None = None
-    for first in range(0, len(positions), batch_size):
-        batch_positions = positions[first : first + batch_size]
-        windows = pixel_values.new_zeros(len(batch_positions), num_channels, window_size, window_size)
-        for window, (image, top, left) in zip(windows, batch_positions, strict=True):
-            tile = pixel_values[image, :, top : top + window_size, left : left + window_size]
-            window[:, : tile.shape[-2], : tile.shape[-1]] = tile
-        predictions = predict(windows)
-        _check_predictions(predictions, len(batch_positions), window_size)
-        if summed is None:
+
+class _Stitching:
+    """An image, the positions of its windows, and the sum of the predictions that have come so far."""
+
+    def __init__(self, image: Tensor, window_size: int, stride: int, tight: bool):
+        self.image = image
+        self.window_size = window_size
+        self.starts = [
+            tight_window_starts(side, stride, window_size) if tight else window_starts(side, stride)
+            for side in image.shape[-2:]
+        ]
+        self.positions = [(row, column) for row in self.starts[0] for column in self.starts[1]]
+        self.num_added = 0
+        self.summed: Tensor | None = None
+
+    def cut(self, position: tuple[int, int]) -> Tensor:
+        top, left = position
+        return self.image[:, top : top + self.window_size, left : left + self.window_size]
+
+    def add(self, position: tuple[int, int], prediction: Tensor) -> None:
+        if self.summed is None:
             # Sums of low-precision predictions would round once per window.
-            sum_dtype = torch.promote_types(predictions.dtype, torch.float32)
-            summed = predictions.new_zeros((num_images, *predictions.shape[1:-2], height, width), dtype=sum_dtype)
-        for prediction, (image, top, left) in zip(predictions, batch_positions, strict=True):
-            target = summed[image, ..., top : top + window_size, left : left + window_size]
-            target += prediction[..., : target.shape[-2], : target.shape[-1]]
+            sum_dtype = torch.promote_types(prediction.dtype, torch.float32)
+            self.summed = prediction.new_zeros((*prediction.shape[:-2], *self.image.shape[-2:]), dtype=sum_dtype)
+        top, left = position
+        target = self.summed[..., top : top + self.window_size, left : left + self.window_size]
+        target += prediction[..., : target.shape[-2], : target.shape[-1]]
+        self.num_added += 1
 
-    assert summed is not None, "a non-empty image has at least one window"
-    rows = _count_coverage(height, row_starts, window_size, summed)
-    columns = _count_coverage(width, column_starts, window_size, summed)
-    return summed / (rows[:, None] * columns)
+    def is_complete(self) -> bool:
+        return self.num_added == len(self.positions)
+
+    def average(self) -> Tensor:
+        assert self.summed is not None and self.is_complete(), "a non-empty image has at least one window"
+        rows, columns = (
+            _count_coverage(side, starts, self.window_size, self.summed)
+            for side, starts in zip(self.image.shape[-2:], self.starts, strict=True)
+        )
+        return self.summed / (rows[:, None] * columns)
+
+
+def _predict_batch(
+    predict: Callable[[Tensor], Tensor], waiting: list[tuple[_Stitching, tuple[int, int]]], window_size: int
+) -> None:
+    image = waiting[0][0].image
+    windows = image.new_zeros(len(waiting), image.shape[0], window_size, window_size)
+    for window, (stitching, position) in zip(windows, waiting, strict=True):
+        tile = stitching.cut(position)
+        window[:, : tile.shape[-2], : tile.shape[-1]] = tile
+    predictions = predict(windows)
+    _check_predictions(predictions, len(waiting), window_size)
+    for prediction, (stitching, position) in zip(predictions, waiting, strict=True):
+        stitching.add(position, prediction)
 
 
 def _count_coverage(length: int, starts: list[int], window_size: int, like: Tensor) -> Tensor:

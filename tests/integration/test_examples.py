@@ -95,8 +95,8 @@ def test_finetuning_smoke(depth_run):
     (depth,) = processor.post_process_depth_estimation(outputs, [(150, 200)])
     assert depth["predicted_depth"].shape == (150, 200)
     assert depth["predicted_depth"].min() > 0 and depth["predicted_depth"].max() < 10
-    metrics = json.loads((depth_run / "metrics.json").read_text())
-    assert metrics["eval_num_images"] == 4 and 0 <= metrics["eval_delta1"] <= 1 and metrics["eval_rmse"] > 0
+    metrics = json.loads((depth_run / "metrics.json").read_text())["metrics"]
+    assert metrics["num_images"] == 8 and 0 <= metrics["delta1"] <= 1 and metrics["rmse"] > 0
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What the README tells people to type: its Python runs, its command lines parse.
+"""What the README and the pages of docs tell people to type: its Python runs, their command lines parse.
 
 A block is left out only where `<!-- not run: reason -->` stands directly above it.
 """
@@ -23,6 +23,7 @@ from pixio_hf_cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 MARKER = re.compile(r"<!--\s*not run(?P<colon>:?)(?P<reason>.*?)-->\s*", re.DOTALL)
 
 
@@ -62,9 +63,9 @@ def read_blocks(text: str) -> list[Block]:
     return blocks
 
 
-def read_readme(language: str) -> tuple[list[Block], list[Block]]:
+def read_page(page: Path, language: str) -> tuple[list[Block], list[Block]]:
     """Blocks of a language that are run, and those that are not."""
-    blocks = [block for block in read_blocks(README.read_text()) if block.language == language]
+    blocks = [block for block in read_blocks(page.read_text()) if block.language == language]
     return [block for block in blocks if block.reason is None], [block for block in blocks if block.reason is not None]
 
 
@@ -94,15 +95,24 @@ def check_pixio_hf_command(words: list[str]) -> None:
 
 
 def check_script_command(script: Path, arguments: list[str]) -> None:
-    """Parse the options of an example script with its own dataclass."""
+    """Parse the options of an example script with its own dataclass; other scripts only have to exist."""
     assert script.is_file(), f"{script} does not exist"
-    module_name = f"readme_{script.stem}"
+    if script.parts[-3:-2] != ("examples",):
+        return
+    module_name = f"readme_{script.parent.name}_{script.stem}"
     spec = importlib.util.spec_from_file_location(module_name, script)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    spec.loader.exec_module(module)
-    own = [value for value in vars(module).values() if is_dataclass(value) and value.__module__ == module_name]
+    sys.path.insert(0, str(script.parent))  # as when it is started: scripts import the modules beside them
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(script.parent))
+    # The arguments stand in the script, or in a module beside it that two scripts share.
+    classes = [value for value in vars(module).values() if isinstance(value, type) and is_dataclass(value)]
+    beside = {module_name, *(path.stem for path in script.parent.glob("*.py"))}
+    own = [value for value in classes if value.__module__ in beside and value.__name__.endswith("Arguments")]
     assert len(own) == 1, f"{script} should hold one dataclass of arguments, found {own}"
     HfArgumentParser(own).parse_args_into_dataclasses(arguments)  # pyright: ignore[reportArgumentType]
 
@@ -110,7 +120,7 @@ def check_script_command(script: Path, arguments: list[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_python_blocks_run_in_order(tmp_path):
-    blocks, left_out = read_readme("python")
+    blocks, left_out = read_page(README, "python")
     assert len(blocks) >= 3, "the README shows the three uses of the package"
     assert len(left_out) < len(blocks), f"most of the README is not run: {[block.reason for block in left_out]}"
     code = "".join(f"print('README.md, line {block.line}', flush=True)\n{block.code}\n" for block in blocks)
@@ -126,9 +136,10 @@ def test_python_blocks_run_in_order(tmp_path):
     assert reached == [f"README.md, line {block.line}" for block in blocks]
 
 
-def test_command_lines_parse():
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_command_lines_parse(page):
     checked = []
-    for block in read_readme("bash")[0]:
+    for block in read_page(page, "bash")[0]:
         for words in split_commands(block.code):
             scripts = [position for position, word in enumerate(words) if word.endswith(".py")]
             try:
@@ -139,15 +150,18 @@ def test_command_lines_parse():
                 else:
                     continue
             except (Exception, SystemExit) as error:
-                raise AssertionError(f"README.md, block of line {block.line}: {shlex.join(words)}: {error}") from error
+                raise AssertionError(
+                    f"{page.name}, block of line {block.line}: {shlex.join(words)}: {error}"
+                ) from error
             checked.append(words)
-    assert any(Path(words[0]).name == "pixio-hf" for words in checked)
+    assert page != README or any(Path(words[0]).name == "pixio-hf" for words in checked)
 
 
-def test_files_that_the_readme_links_to_exist():
-    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", README.read_text())
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_links_to_exist(page):
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     local = [target for target in targets if "://" not in target]
-    assert [target for target in local if not (ROOT / target).exists()] == []
+    assert [target for target in local if not (page.parent / target).exists()] == []
 
 
 # The reading itself: a test that finds nothing to check must not pass for one that found no fault.

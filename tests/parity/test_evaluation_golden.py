@@ -59,7 +59,9 @@ def test_iou_protocol():
     case = load_case("iou_protocol")
     outputs, targets = case.tensors["output"][:, 0], case.tensors["target"][:, 0]
     num_labels, ignored = case.config["nclass"], case.config["ignore_label"]
-    counts = torch.stack([segmentation_counts(o, t, num_labels, ignored) for o, t in zip(outputs, targets, strict=True)])
+    counts = torch.stack(
+        [segmentation_counts(o, t, num_labels, ignored) for o, t in zip(outputs, targets, strict=True)]
+    )
     assert torch.equal(counts[:, 0], case.tensors["intersection"])
     assert torch.equal(counts[:, 1] + counts[:, 2] - counts[:, 0], case.tensors["union"])
     assert torch.equal(counts[:, 2], case.tensors["target_area"])

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from huggingface_hub.errors import GatedRepoError
 from transformers import AutoConfig
-from transformers.utils import cached_file, logging
+from transformers.utils import logging
+from transformers.utils.hub import cached_file
 
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pixio import PixioImageProcessor

@@ -6,5 +6,14 @@ from pixio_hf.metrics.depth import (
     DepthMetrics,
     depth_metrics_per_image,
 )
+from pixio_hf.metrics.knn import KNNMetrics
+from pixio_hf.metrics.segmentation import SegmentationMetrics, segmentation_counts
 
-__all__ = ["DEPTH_METRIC_NAMES", "DepthMetrics", "depth_metrics_per_image"]
+__all__ = [
+    "DEPTH_METRIC_NAMES",
+    "DepthMetrics",
+    "KNNMetrics",
+    "SegmentationMetrics",
+    "depth_metrics_per_image",
+    "segmentation_counts",
+]

@@ -197,15 +197,15 @@ class DepthMetrics(evaluate.Metric):
         return super().compute()
 
     def _compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any]:
-        used = np.asarray(references, dtype=bool)
-        rows = np.asarray(predictions, dtype=np.float64).reshape(len(used), len(DEPTH_METRIC_NAMES))[used]
-        means = rows.mean(axis=0) if len(rows) else np.full(len(DEPTH_METRIC_NAMES), np.nan)
-        averages = {name: float(mean) for name, mean in zip(DEPTH_METRIC_NAMES, means, strict=True)}
-        return {
-            **averages,
-            "num_images": int(used.sum()),
-            "num_skipped": int((~used).sum()),
-        }
+        return average_depth_metrics(np.asarray(predictions, dtype=np.float64), np.asarray(references, dtype=bool))
+
+
+def average_depth_metrics(metrics: np.ndarray, used: np.ndarray) -> dict[str, Any]:
+    """Means over the used images, by name, with their number and that of skipped ones: (n, 9) metrics, (n,) bool."""
+    rows = metrics.reshape(len(used), len(DEPTH_METRIC_NAMES))[used]
+    means = rows.mean(axis=0) if len(rows) else np.full(len(DEPTH_METRIC_NAMES), np.nan)
+    averages = {name: float(mean) for name, mean in zip(DEPTH_METRIC_NAMES, means, strict=True)}
+    return {**averages, "num_images": int(used.sum()), "num_skipped": int((~used).sum())}
 
 
 def _as_map(depth: Any) -> Tensor:

@@ -6,14 +6,26 @@ and loads torch, which takes seconds; `pixio-hf --help` must answer at once. So 
 runs.
 """
 
-import os
-import sys
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .compare import compare
+from .data import check_data
+from .evaluate import evaluate_app
+from .options import (
+    Device,
+    DeviceChoice,
+    Dtype,
+    DtypeChoice,
+    ModelName,
+    OutputFolder,
+    Overwrite,
+    Photos,
+    plain_errors,
+)
 
 app = typer.Typer(
     name="pixio-hf",
@@ -24,31 +36,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Device(str, Enum):
-    """Where a model runs; auto is the GPU where there is one."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Dtype(str, Enum):
-    """Number format a model computes in."""
-
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-
-
-Photos = Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Photos: any format that Pillow reads.")]
-OutputFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results, made if needed.")]
-ModelName = Annotated[
-    str, typer.Option("--model", metavar="MODEL", help="Checkpoint folder, Hub id or bundled name.", show_default=True)
-]
-DeviceChoice = Annotated[Device, typer.Option("--device", help="Where to compute; auto: the GPU if there is one.")]
-DtypeChoice = Annotated[Dtype, typer.Option("--dtype", help="Number format to compute in.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist already.")]
+app.add_typer(evaluate_app, name="evaluate")
+app.command(short_help="Encoders side by side: MAE, DINOv2, DINOv3, Pixio.")(compare)
+app.command("check-data", short_help="Look through a data set before training on it.")(check_data)
 
 
 @app.command(short_help="Metric depth, in millimetres and in colour.")
@@ -205,21 +195,6 @@ def demo(
         typer.echo(line)
 
 
-class plain_errors:
-    """Turn what a user can mend (wrong values, unreadable files) into one line on stderr and exit code 2.
-
-    PIXIO_HF_TRACEBACK=1 in the environment shows the traceback instead.
-    """
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, ValueError | OSError) and not os.environ.get("PIXIO_HF_TRACEBACK"):
-            typer.echo(f"Error: {error}", err=True)
-            raise typer.Exit(2) from error
-
-
 def finish(failures: Sequence[tuple[Path, str]], num_photos: int, out: Path) -> None:
     """Say where the results are; list the photos that failed, if any, and exit with code 1."""
     done = num_photos - len(failures)
@@ -234,7 +209,3 @@ def finish(failures: Sequence[tuple[Path, str]], num_photos: int, out: Path) -> 
 def main() -> None:
     """Entry point of `pixio-hf`."""
     app(prog_name="pixio-hf")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

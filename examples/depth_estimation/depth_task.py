@@ -1,0 +1,148 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""What finetune_trainer.py and finetune_accelerate.py share: arguments, data, model, evaluation, and the end of a run."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioImageProcessor
+from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.checkpoints.finetuned_card import FineTuning, render_finetuned_card
+from pixio_hf.checkpoints.hub import push_folder
+from pixio_hf.data.depth import DepthCollator
+from pixio_hf.data.depth_datasets import open_depth_dataset
+from pixio_hf.data.paired_augmentation import AugmentedDataset, DepthAugmentation
+from pixio_hf.evaluation.depth import evaluate_depth
+from pixio_hf.evaluation.prediction import PredictionOptions
+from pixio_hf.training.best_weights import BestWeights
+from pixio_hf.training.fine_tuning_arguments import FineTuningArguments
+from pixio_hf.training.fine_tuning_recipes import DEPTH_RECIPES, DepthRecipe, choose_recipe
+from pixio_hf.training.run_folder import save_final_model, write_json
+
+SMOKE_MODEL = {"hidden_size": 28, "num_hidden_layers": 4, "neck_hidden_sizes": [4, 8, 8, 8], "fusion_hidden_size": 4}
+
+
+@dataclass(frozen=True)
+class DepthArguments(FineTuningArguments):
+    """Arguments of every fine-tuning script, and those of depth; the defaults are those of the bundled pixio-tiny-depth."""
+
+    dataset: str = field(
+        default="synthetic-rooms",
+        metadata={
+            "help": "synthetic-rooms; a folder (NYUv2, KITTI, your own), Parquet files, or owner/name on the Hub."
+        },
+    )
+    depth_scale: float | None = field(
+        default=None, metadata={"help": "Metres per unit of the depth maps, such as 0.001 for millimetres."}
+    )
+    train_split_file: str | None = field(default=None, metadata={"help": "Lines 'image depth', below the folder."})
+    val_split_file: str | None = None
+    max_depth: float | None = field(default=None, metadata={"help": "Metres. Defaults to the recipe's."})
+    whole_images: bool | None = field(
+        default=None, metadata={"help": "Resize images to crop_size instead of cropping. Defaults to the recipe's."}
+    )
+    num_scenes: int = field(default=32_768, metadata={"help": "Synthetic scenes to train on."})
+    num_eval_scenes: int = field(default=512, metadata={"help": "Held-out scenes to evaluate on."})
+    cache_dir: str | None = field(default=None, metadata={"help": "Render synthetic scenes once, into this folder."})
+
+
+def choose_depth_recipe(args: DepthArguments) -> DepthRecipe:
+    """The named recipe, with what the arguments say otherwise."""
+    recipe = choose_recipe(DEPTH_RECIPES, args.recipe, args)
+    return replace(recipe, total_batch_size=4, num_epochs=None, max_steps=2, eval_steps=None) if args.smoke else recipe
+
+
+def describe_run(args: DepthArguments, recipe: DepthRecipe) -> dict[str, Any]:
+    """The settings that make up a run, for its folder and its card."""
+    names = ("recipe", "dataset", "depth_scale", "lora_rank", "lora_alpha", "ema_decay", "bf16", "seed")
+    given = {name: getattr(args, name) for name in names}
+    return {**given, **asdict(recipe), "model": args.model}
+
+
+def open_data(args: DepthArguments, recipe: DepthRecipe) -> tuple[Any, Any]:
+    """Training and validation items, at native size."""
+    train, val = (
+        open_depth_dataset(
+            args.dataset,
+            split,
+            protocol=recipe.protocol,
+            split_file=split_file,
+            depth_scale=args.depth_scale,
+            num_scenes=min(num_scenes, 8) if args.smoke else num_scenes,
+            image_size=recipe.crop_size,
+            cache_dir=args.cache_dir,
+        )
+        for split, split_file, num_scenes in (
+            ("train", args.train_split_file, args.num_scenes),
+            ("val", args.val_split_file, args.num_eval_scenes),
+        )
+    )
+    return train, val
+
+
+def make_processor(recipe: DepthRecipe) -> PixioImageProcessor:
+    """The image processor that is saved with the model."""
+    return PixioImageProcessor(size={"height": recipe.crop_size, "width": recipe.crop_size})
+
+
+def make_views(items: Any, args: DepthArguments, recipe: DepthRecipe) -> tuple[Any, DepthCollator]:
+    """What is trained on, mirrored at random: random crops without resizing (SPEC 5.5), or whole images resized."""
+    if recipe.whole_images:
+        return items, DepthCollator(make_processor(recipe), flip_probability=0.5)
+    views = AugmentedDataset(items, DepthAugmentation(recipe.crop_size), args.seed)
+    return views, DepthCollator(PixioImageProcessor(do_resize=False))
+
+
+def build_model(args: DepthArguments, recipe: DepthRecipe) -> PixioForDepthEstimation:
+    """A depth model around a pre-trained encoder, or a random one; its windows are the crops it learns from."""
+    head: dict[str, Any] = {"head_type": recipe.head_type, "max_depth": recipe.max_depth}
+    head["window_size"] = None if recipe.whole_images else recipe.crop_size
+    if args.model is None:
+        overrides = SMOKE_MODEL if args.smoke else {}
+        model = PixioForDepthEstimation(PixioConfig.preset(args.preset, **overrides, **head))
+    else:
+        model = PixioForDepthEstimation.from_pretrained(find_checkpoint(args.model), dtype=torch.float32, **head)
+    if recipe.crop_size % model.config.patch_size:
+        raise ValueError(
+            f"crop_size {recipe.crop_size} must be a multiple of the patch size {model.config.patch_size}."
+        )
+    return model
+
+
+def evaluate(model: Any, items: Any, args: DepthArguments, recipe: DepthRecipe) -> dict[str, Any]:
+    """The nine metrics over the validation items at native size (SPEC 5.6, 5.7)."""
+    return evaluate_depth(model, make_processor(recipe), items, make_options(args, recipe)).metrics
+
+
+def make_options(args: DepthArguments, recipe: DepthRecipe) -> PredictionOptions:
+    """How evaluation predicts: in windows of the crops, or whole images."""
+    return PredictionOptions(None if recipe.whole_images else recipe.crop_size, batch_size=args.eval_batch_size)
+
+
+def finish(trained: Any, best: BestWeights, args: DepthArguments, recipe: DepthRecipe) -> None:
+    """Write model, card and metrics of the best evaluation, and upload them where asked for; for the main process."""
+    output_dir = Path(args.output_dir)
+    model = save_final_model(trained, best, output_dir, make_processor(recipe), getattr(torch, args.save_dtype))
+    evaluation = best.read()
+    assert evaluation is not None
+    write_json(output_dir / "metrics.json", evaluation)
+    metrics, dataset = evaluation["metrics"], Path(args.dataset).name
+    run = FineTuning(
+        kind="depth",
+        base_model=None if args.model is None else find_checkpoint(args.model),
+        dataset=dataset,
+        metrics=metrics,
+        settings={**describe_run(args, recipe), "dataset": dataset, "model": None, "step": evaluation["step"]},
+        protocol=make_options(args, recipe).describe(),
+    )
+    card = render_finetuned_card(model.config, run, args.push_to_hub or output_dir.resolve().name)
+    (output_dir / "model" / "README.md").write_text(card)
+    print(
+        f"Saved {output_dir / 'model'}; delta1 {metrics['delta1']:.4f}, abs_rel {metrics['abs_rel']:.4f},"
+        f" rmse {metrics['rmse']:.4f} m (step {evaluation['step']})"
+    )
+    if args.push_to_hub:
+        result = push_folder(output_dir / "model", args.push_to_hub, private=not args.public)
+        print(f"Uploaded to {args.push_to_hub}: {result.commit_url or 'it was there already'}")

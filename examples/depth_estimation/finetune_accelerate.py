@@ -1,0 +1,164 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Fine-tune Pixio for metric depth, with Accelerate: what finetune_trainer.py does, with the loop written out.
+
+    accelerate launch examples/depth_estimation/finetune_accelerate.py --recipe nyuv2-dpt --model facebook/pixio-vith16 \
+        --dataset path/to/nyuv2 --num_workers 4 --output_dir runs/nyuv2
+    accelerate launch examples/depth_estimation/finetune_accelerate.py --recipe folder-dpt --model facebook/pixio-vitb16 \
+        --dataset path/to/folder --max_depth 20 --lora_rank 8 --output_dir runs/mine
+    python examples/depth_estimation/finetune_accelerate.py --smoke --output_dir runs/smoke
+
+Recipes, data sets and outputs are those of finetune_trainer.py; docs/recipes.md has times and results of both. Interrupt or
+kill it at any time; the same command continues from the last checkpoint.
+"""
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.utils import (
+    DataLoaderConfiguration,
+    GradientAccumulationPlugin,
+    ProjectConfiguration,
+    broadcast_object_list,
+    set_seed,
+)
+from depth_task import (
+    DepthArguments,
+    build_model,
+    choose_depth_recipe,
+    describe_run,
+    evaluate,
+    finish,
+    make_views,
+    open_data,
+)
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+from transformers import HfArgumentParser
+
+from pixio_hf.training.best_weights import BestWeights
+from pixio_hf.training.endless_batches import endless_batches
+from pixio_hf.training.fine_tuning_recipes import count_steps, share_batch
+from pixio_hf.training.resume import find_last_checkpoint, lock_output_dir, save_checkpoint
+from pixio_hf.training.run_folder import check_same_run
+from pixio_hf.training.schedules import warmup_polynomial
+from pixio_hf.training.trainable_model import make_optimizer, select_trainable
+from pixio_hf.training.weight_average import WeightAverage
+
+
+def main(args: DepthArguments) -> None:
+    recipe, output_dir = choose_depth_recipe(args), Path(args.output_dir)
+    on_cpu = not torch.accelerator.is_available()
+    num_processes = PartialState(cpu=on_cpu).num_processes
+    batch_size, num_passes = share_batch(
+        recipe.total_batch_size, num_processes, args.batch_size, args.gradient_accumulation_steps
+    )
+    accelerator = Accelerator(
+        cpu=on_cpu,
+        mixed_precision="bf16" if args.bf16 else "no",
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=num_passes, sync_with_dataloader=False),
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=args.seed),
+        log_with="tensorboard",
+        project_config=ProjectConfiguration(project_dir=str(output_dir)),
+    )
+    train_items, val_items = open_data(args, recipe)
+    views, collate = make_views(train_items, args, recipe)
+    num_steps, eval_steps = count_steps(recipe, len(views), batch_size * num_passes * num_processes)
+    lock = None
+    if accelerator.is_main_process:
+        lock = lock_output_dir(output_dir)
+        check_same_run(output_dir, describe_run(args, recipe))
+
+    set_seed(args.seed)  # the same weights in every process
+    model = build_model(args, recipe)
+    trained = select_trainable(model, args, recipe, accelerator.device, num_processes)
+    set_seed(args.seed, device_specific=True)  # other views
+    optimizer = make_optimizer(trained, recipe)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    average = WeightAverage(trained, args.ema_decay) if args.ema_decay else None
+    best = BestWeights(output_dir / "best", "delta1")
+    loader = DataLoader(
+        views,
+        batch_size,
+        shuffle=True,
+        drop_last=True,
+        collate_fn=collate,
+        num_workers=args.num_workers,
+        pin_memory=accelerator.device.type == "cuda",
+        persistent_workers=args.num_workers > 0,
+    )
+    wrapped, optimizer, loader = accelerator.prepare(trained, optimizer, loader)
+    if average is not None:
+        accelerator.register_for_checkpointing(average)
+
+    first_step = 0
+    found = [find_last_checkpoint(output_dir) if accelerator.is_main_process else None]
+    broadcast_object_list(found)  # all processes resume from the one that the main process has verified
+    if found[0] is not None:
+        checkpoint, first_step = found[0]
+        accelerator.load_state(str(checkpoint))
+        accelerator.print(f"Resuming from {checkpoint}")
+    accelerator.init_trackers("tensorboard")
+
+    batches = endless_batches(loader, views, first_step * num_passes)
+    warmup_steps = int(recipe.warmup_ratio * num_steps)
+    running_loss = torch.zeros((), device=accelerator.device)
+    progress = tqdm(total=num_steps, initial=first_step, disable=not accelerator.is_main_process, desc="fine-tuning")
+    wrapped.train()
+    for step in range(first_step, num_steps):
+        factor = warmup_polynomial(step, 1.0, warmup_steps, num_steps)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
+        for _ in range(num_passes):
+            with accelerator.accumulate(wrapped):
+                with accelerator.autocast():
+                    loss = wrapped(**next(batches)).loss
+                if not torch.isfinite(loss):
+                    raise FloatingPointError(f"The loss became {loss.item()} at step {step}; lower the learning rate.")
+                accelerator.backward(loss)
+                if recipe.max_grad_norm and accelerator.sync_gradients:
+                    accelerator.clip_grad_norm_(trained.parameters(), recipe.max_grad_norm)
+                optimizer.step()
+                optimizer.zero_grad()
+            running_loss += loss.detach() / num_passes
+        if average is not None:
+            average.update()
+        progress.update()
+        done = step + 1
+        if done % args.logging_steps == 0:
+            mean_loss = cast(torch.Tensor, accelerator.reduce(running_loss, "mean")).item()
+            mean_loss /= min(args.logging_steps, done - first_step)
+            accelerator.log({"loss": mean_loss, "learning_rate": rates[0] * factor}, step=done)
+            progress.set_postfix(loss=f"{mean_loss:.4f}")
+            running_loss.zero_()
+        if done % eval_steps == 0 or done == num_steps:
+            with average.applied() if average else nullcontext():
+                with accelerator.autocast():
+                    metrics = evaluate(model, val_items, args, recipe)
+                if accelerator.is_main_process:
+                    best.offer(done, metrics, trained)
+            accelerator.log({f"eval_{name}": value for name, value in metrics.items()}, step=done)
+            accelerator.print(f"step {done}: delta1 {metrics['delta1']:.4f}, rmse {metrics['rmse']:.4f} m")
+            wrapped.train()
+            save_checkpoint(
+                output_dir,
+                done,
+                accelerator.save_state,
+                is_main_process=accelerator.is_main_process,
+                wait_for_everyone=accelerator.wait_for_everyone,
+            )
+    progress.close()
+
+    accelerator.end_training()
+    if accelerator.is_main_process:
+        finish(trained, best, args, recipe)
+    if lock is not None:
+        lock.close()
+
+
+if __name__ == "__main__":
+    (arguments,) = HfArgumentParser(cast(Any, DepthArguments)).parse_args_into_dataclasses(sys.argv[1:])
+    main(arguments)

@@ -1,0 +1,116 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Fine-tune Pixio for semantic segmentation, with transformers' Trainer.
+
+    python examples/semantic_segmentation/finetune_trainer.py --recipe ade20k-linear --model facebook/pixio-vith16 \
+        --dataset path/to/ade20k --num_workers 4 --output_dir runs/ade20k
+    python examples/semantic_segmentation/finetune_trainer.py --recipe folder-dpt --model facebook/pixio-vitb16 \
+        --dataset path/to/folder --num_classes 5 --output_dir runs/mine
+    python examples/semantic_segmentation/finetune_trainer.py --smoke --output_dir runs/smoke
+
+A recipe says what is trained and how (pixio_hf.training.fine_tuning_recipes); arguments replace parts of it. The paper's
+train the head alone; --freeze_encoder False --layer_decay 0.75 trains everything, --lora_rank 8 the head and adapters.
+Several GPUs: `accelerate launch` in place of `python`; the total batch stays what the recipe says.
+
+Data sets are those of pixio_hf.data.segmentation_datasets; masks hold class numbers and 255 for none. The default is
+rendered, so that it runs without a download: synthetic rooms whose classes are bands of distance.
+
+OUTPUT_DIR/model is the model of the best evaluation (mean IoU) with its card, OUTPUT_DIR/adapter its LoRA weights alone.
+Interrupt it at any time; the same command continues from the last checkpoint. docs/recipes.md has times and results.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from accelerate import PartialState
+from segmentation_task import (
+    SegmentationArguments,
+    SegmentationCollator,
+    build_model,
+    choose_segmentation_recipe,
+    describe_run,
+    evaluate,
+    finish,
+    make_views,
+    open_data,
+)
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import HfArgumentParser, TrainingArguments, set_seed
+
+from pixio_hf.training.best_weights import BestWeights
+from pixio_hf.training.fine_tuning_recipes import count_steps, share_batch
+from pixio_hf.training.protocol_trainer import ProtocolTrainer, find_complete_checkpoint
+from pixio_hf.training.resume import lock_output_dir
+from pixio_hf.training.run_folder import check_same_run
+from pixio_hf.training.schedules import warmup_polynomial
+from pixio_hf.training.trainable_model import make_optimizer, select_trainable
+from pixio_hf.training.weight_average import WeightAverage
+
+
+def main(args: SegmentationArguments) -> None:
+    recipe, output_dir = choose_segmentation_recipe(args), Path(args.output_dir)
+    state = PartialState(cpu=not torch.accelerator.is_available())
+    batch_size, num_passes = share_batch(
+        recipe.total_batch_size, state.num_processes, args.batch_size, args.gradient_accumulation_steps
+    )
+    train_items, val_items, class_names = open_data(args, recipe)
+    views = make_views(train_items, args, recipe)
+    num_steps, eval_steps = count_steps(recipe, len(views), batch_size * num_passes * state.num_processes)
+    lock = None
+    if state.is_main_process:
+        lock = lock_output_dir(output_dir)
+        check_same_run(output_dir, describe_run(args, recipe))
+    training_args = TrainingArguments(
+        output_dir=args.output_dir,
+        max_steps=num_steps,
+        per_device_train_batch_size=batch_size,
+        gradient_accumulation_steps=num_passes,
+        dataloader_drop_last=True,
+        dataloader_num_workers=args.num_workers,
+        dataloader_persistent_workers=args.num_workers > 0,
+        remove_unused_columns=False,  # the data set has no columns of the model's names; the collator makes them
+        label_names=["labels"],
+        max_grad_norm=recipe.max_grad_norm,
+        use_cpu=not torch.accelerator.is_available(),
+        bf16=args.bf16,
+        eval_strategy="steps",
+        eval_steps=eval_steps,
+        save_steps=eval_steps,
+        save_total_limit=2,
+        logging_steps=min(args.logging_steps, num_steps),
+        report_to=["tensorboard"],
+        seed=args.seed,
+    )
+
+    set_seed(args.seed)
+    model = build_model(args, recipe, class_names)
+    trained = select_trainable(model, args, recipe, training_args.device, state.num_processes)
+    optimizer = make_optimizer(trained, recipe)
+    warmup_steps = int(recipe.warmup_ratio * num_steps)
+    schedule = partial(warmup_polynomial, learning_rate=1.0, warmup_steps=warmup_steps, total_steps=num_steps)
+    best = BestWeights(output_dir / "best", "mean_iou")
+    trainer = ProtocolTrainer(
+        model=trained,
+        args=training_args,
+        data_collator=SegmentationCollator(),
+        train_dataset=views,
+        eval_dataset=val_items,
+        optimizers=(optimizer, LambdaLR(optimizer, schedule)),
+        evaluate_model=lambda model: evaluate(model, val_items, args, recipe),
+        best=best,
+        average=WeightAverage(trained, args.ema_decay) if args.ema_decay else None,
+    )
+    trainer.train(resume_from_checkpoint=find_complete_checkpoint(output_dir))
+    if num_steps % eval_steps:
+        trainer.evaluate()
+    if state.is_main_process:
+        finish(trained, best, args, recipe)
+    if lock is not None:
+        lock.close()
+
+
+if __name__ == "__main__":
+    (arguments,) = HfArgumentParser(cast(Any, SegmentationArguments)).parse_args_into_dataclasses(sys.argv[1:])
+    main(arguments)

@@ -1,0 +1,172 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""What finetune_trainer.py and finetune_accelerate.py share: arguments, data, model, evaluation, and the end of a run."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pixio_hf import PixioConfig, PixioForSemanticSegmentation, PixioImageProcessor
+from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.checkpoints.finetuned_card import FineTuning, render_finetuned_card
+from pixio_hf.checkpoints.hub import push_folder
+from pixio_hf.data.depth_datasets import open_depth_dataset
+from pixio_hf.data.distance_classes import DISTANCE_CLASSES, DistanceClasses
+from pixio_hf.data.images import SYNTHETIC_DATASETS
+from pixio_hf.data.paired_augmentation import AugmentedDataset, SegmentationAugmentation
+from pixio_hf.data.segmentation_datasets import open_segmentation_dataset
+from pixio_hf.evaluation.prediction import PredictionOptions
+from pixio_hf.evaluation.segmentation import evaluate_segmentation
+from pixio_hf.training.best_weights import BestWeights
+from pixio_hf.training.fine_tuning_arguments import FineTuningArguments
+from pixio_hf.training.fine_tuning_recipes import SEGMENTATION_RECIPES, FineTuningRecipe, choose_recipe
+from pixio_hf.training.run_folder import save_final_model, write_json
+
+SMOKE_MODEL = {"hidden_size": 28, "num_hidden_layers": 4, "neck_hidden_sizes": [4, 8, 8, 8], "fusion_hidden_size": 4}
+
+
+@dataclass(frozen=True)
+class SegmentationArguments(FineTuningArguments):
+    """Arguments of every fine-tuning script, and those of segmentation."""
+
+    dataset: str = field(
+        default="synthetic-rooms",
+        metadata={
+            "help": "synthetic-rooms (classes are bands of distance); a folder (ADE20K, VOC, LoveDA, your own), Parquet"
+            " files, or owner/name on the Hub."
+        },
+    )
+    num_classes: int | None = field(default=None, metadata={"help": "Needed for a folder of your own."})
+    do_reduce_labels: bool | None = field(
+        default=None, metadata={"help": "Masks count from 1, 0 is no class; default: the data set's, or recognised."}
+    )
+    train_split_file: str | None = field(default=None, metadata={"help": "Lines 'image mask', below the folder."})
+    val_split_file: str | None = None
+    num_scenes: int = field(default=4096, metadata={"help": "Synthetic scenes to train on."})
+    num_eval_scenes: int = field(default=128, metadata={"help": "Held-out scenes to evaluate on."})
+    cache_dir: str | None = field(default=None, metadata={"help": "Render synthetic scenes once, into this folder."})
+
+
+def choose_segmentation_recipe(args: SegmentationArguments) -> FineTuningRecipe:
+    """The named recipe, with what the arguments say otherwise."""
+    recipe = choose_recipe(SEGMENTATION_RECIPES, args.recipe, args)
+    return replace(recipe, total_batch_size=4, num_epochs=None, max_steps=2, eval_steps=None) if args.smoke else recipe
+
+
+def describe_run(args: SegmentationArguments, recipe: FineTuningRecipe) -> dict[str, Any]:
+    """The settings that make up a run, for its folder and its card."""
+    names = ("recipe", "dataset", "do_reduce_labels", "lora_rank", "lora_alpha", "ema_decay", "bf16", "seed")
+    given = {name: getattr(args, name) for name in names}
+    return {**given, **asdict(recipe), "model": args.model}
+
+
+def open_data(args: SegmentationArguments, recipe: FineTuningRecipe) -> tuple[Any, Any, tuple[str, ...]]:
+    """Training and validation items, at native size, and the names of the classes."""
+    if args.dataset in SYNTHETIC_DATASETS:
+        counts = {"train": args.num_scenes, "val": args.num_eval_scenes}
+        train, val = (
+            DistanceClasses(
+                open_depth_dataset(
+                    args.dataset,
+                    split,
+                    num_scenes=min(count, 8) if args.smoke else count,
+                    image_size=recipe.crop_size,
+                    cache_dir=args.cache_dir,
+                )
+            )
+            for split, count in counts.items()
+        )
+        return train, val, DISTANCE_CLASSES
+    options = {"protocol": recipe.protocol, "num_classes": args.num_classes}
+    train, protocol = open_segmentation_dataset(
+        args.dataset, "train", split_file=args.train_split_file, do_reduce_labels=args.do_reduce_labels, **options
+    )
+    # Both splits count alike.
+    val, _ = open_segmentation_dataset(
+        args.dataset, "val", split_file=args.val_split_file, do_reduce_labels=protocol.do_reduce_labels, **options
+    )
+    return train, val, protocol.class_names
+
+
+def make_processor(recipe: FineTuningRecipe) -> PixioImageProcessor:
+    """The image processor that is saved with the model."""
+    return PixioImageProcessor(size={"height": recipe.crop_size, "width": recipe.crop_size})
+
+
+def make_views(items: Any, args: SegmentationArguments, recipe: FineTuningRecipe) -> AugmentedDataset:
+    """What is trained on: items of random size, cropped and mirrored at random (SPEC 6.2)."""
+    return AugmentedDataset(items, SegmentationAugmentation(recipe.crop_size), args.seed)
+
+
+class SegmentationCollator:
+    """Items of one size to a model's batch: pixel_values (B, 3, H, W), labels (B, H, W) class numbers."""
+
+    def __init__(self) -> None:
+        self.processor = PixioImageProcessor(do_resize=False)
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        images, maps = ([item[name] for item in items] for name in ("image", "segmentation_map"))
+        batch = self.processor(images=images, segmentation_maps=maps, return_tensors="pt")
+        return {"pixel_values": batch["pixel_values"], "labels": batch["labels"]}
+
+
+def build_model(
+    args: SegmentationArguments, recipe: FineTuningRecipe, class_names: Sequence[str]
+) -> PixioForSemanticSegmentation:
+    """A segmentation model around a pre-trained encoder, or a random one; its windows are the crops it learns from."""
+    head: dict[str, Any] = {"head_type": recipe.head_type, "window_size": recipe.crop_size}
+    if args.model is None:
+        overrides = SMOKE_MODEL if args.smoke else {}
+        config = PixioConfig.preset(args.preset, num_labels=len(class_names), **overrides, **head)
+        model = PixioForSemanticSegmentation(config)
+    else:
+        model = PixioForSemanticSegmentation.from_pretrained(
+            find_checkpoint(args.model), dtype=torch.float32, num_labels=len(class_names), **head
+        )
+    model.config.id2label = dict(enumerate(class_names))
+    model.config.label2id = {name: index for index, name in enumerate(class_names)}
+    if recipe.crop_size % model.config.patch_size:
+        raise ValueError(
+            f"crop_size {recipe.crop_size} must be a multiple of the patch size {model.config.patch_size}."
+        )
+    return model
+
+
+def evaluate(model: Any, items: Any, args: SegmentationArguments, recipe: FineTuningRecipe) -> dict[str, Any]:
+    """Mean IoU and pixel accuracy over the validation items at native size, in windows of the crops (SPEC 6.3)."""
+    return evaluate_segmentation(model, make_processor(recipe), items, make_options(args, recipe)).metrics
+
+
+def make_options(args: SegmentationArguments, recipe: FineTuningRecipe) -> PredictionOptions:
+    """How evaluation predicts."""
+    return PredictionOptions(recipe.crop_size, batch_size=args.eval_batch_size)
+
+
+def finish(trained: Any, best: BestWeights, args: SegmentationArguments, recipe: FineTuningRecipe) -> None:
+    """Write model, card and metrics of the best evaluation, and upload them where asked for; for the main process."""
+    output_dir = Path(args.output_dir)
+    model = save_final_model(trained, best, output_dir, make_processor(recipe), getattr(torch, args.save_dtype))
+    evaluation = best.read()
+    assert evaluation is not None
+    write_json(output_dir / "metrics.json", evaluation)
+    metrics, dataset = evaluation["metrics"], Path(args.dataset).name
+    run = FineTuning(
+        kind="segmentation",
+        base_model=None if args.model is None else find_checkpoint(args.model),
+        dataset=dataset,
+        metrics=metrics,
+        settings={**describe_run(args, recipe), "dataset": dataset, "model": None, "step": evaluation["step"]},
+        protocol=make_options(args, recipe).describe(),
+    )
+    card = render_finetuned_card(model.config, run, args.push_to_hub or output_dir.resolve().name)
+    (output_dir / "model" / "README.md").write_text(card)
+    print(
+        f"Saved {output_dir / 'model'}; mean IoU {metrics['mean_iou']:.2f} %, pixel accuracy"
+        f" {metrics['pixel_accuracy']:.2f} % (step {evaluation['step']})"
+    )
+    if args.push_to_hub:
+        result = push_folder(output_dir / "model", args.push_to_hub, private=not args.public)
+        print(f"Uploaded to {args.push_to_hub}: {result.commit_url or 'it was there already'}")

@@ -1,0 +1,139 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""A picture of some samples of a data set, each image beside its label in colours, for `check-data`."""
+
+import colorsys
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import PIL.Image
+
+from ..data.depth_datasets import crop_pair
+from ..data.pair_reading import IGNORED, read_depth_pair, read_image
+from ..label_maps import resize_nearest
+from .data_splits import Split
+from .data_survey import ClassSurvey, DepthSurvey, MaskSurvey
+from .pictures import Panel, Row, draw_page
+
+NUM_SAMPLES = 12
+PAGE_WIDTH = 12.0  # inches
+_MAX_SIDE = 480
+_NO_CLASS, _NO_SUCH_CLASS = (213, 216, 220), (0, 0, 0)  # grey, black
+
+
+def draw_contact_sheet(splits: Sequence[Split], readable: dict[str, list[int]], heading: str) -> bytes:
+    """PNG of up to 12 samples, evenly spread over the readable ones of the splits; depth shares one scale of colours."""
+    chosen = [(split, index) for split in splits for index in readable[split.name]]
+    per_row = 6 if isinstance(splits[0].survey, ClassSurvey) else 2
+    places = np.linspace(0, len(chosen) - 1, min(NUM_SAMPLES, len(chosen))).astype(int)
+    limits = depth_range(splits)
+    drawn = [draw_sample(split, index, limits) for split, index in (chosen[place] for place in places.tolist())]
+    if any(panels[0].pixels.shape[1] > 2 * panels[0].pixels.shape[0] for panels in drawn):
+        per_row = 1
+    # A last row that is not full would be drawn larger than the others.
+    count = len(drawn) - len(drawn) % per_row if len(drawn) > per_row else len(drawn)
+    rows = [Row([panel for panels in drawn[i : i + per_row] for panel in panels]) for i in range(0, count, per_row)]
+    small_print = "Grey: no label."
+    if isinstance(splits[0].survey, MaskSurvey):
+        rows.extend(legend_rows(splits))
+        small_print += " Black: a number that is no class."
+    elif isinstance(splits[0].survey, ClassSurvey):
+        small_print = ""
+    return draw_page(rows, PAGE_WIDTH, heading, small_print)
+
+
+def depth_range(splits: Sequence[Split]) -> tuple[float, float]:
+    """Ends of the colours in metres: the least first and the greatest last percent of the splits' depths."""
+    quantiles = [split.survey.quantiles() for split in splits if isinstance(split.survey, DepthSurvey)]
+    lows, highs = ([found[name] for found in quantiles if found] for name in ("0.01", "0.99"))
+    return (min(lows), max(max(highs), min(lows) * 1.05)) if lows else (0.0, 1.0)
+
+
+def draw_sample(split: Split, index: int, limits: tuple[float, float]) -> list[Panel]:
+    """The panels of one sample: image and label in colours, or the image under its class."""
+    sample, survey = split.samples[index], split.survey
+    if isinstance(survey, ClassSurvey):
+        return [Panel(shrink(read_image(sample["image"])), f"{split.name}: {survey.class_names[sample['label']]}")]
+    if isinstance(survey, DepthSurvey):
+        image, metres = read_depth_pair(sample["image"], sample["label"], survey.protocol.depth_scale)
+        image, metres = crop_pair(image, metres, survey.protocol)
+        valid = metres[np.isfinite(metres) & (metres > 0)]
+        note = f"{valid.min():.3g} to {valid.max():.3g} m, {valid.size / metres.size:.0%} valid" if valid.size else ""
+        return [
+            Panel(shrink(image), title_of(split, sample["name"], image)),
+            Panel(shrink_depth(metres), note=note or "no depth", depth_range=limits),
+        ]
+    image, class_ids = survey.protocol.read_pair(sample["image"], sample["label"])
+    colors = class_palette(survey.protocol.num_classes)[np.where(is_known(class_ids, survey), class_ids, 256)]
+    numbers, counts = np.unique(class_ids, return_counts=True)
+    order = np.argsort(-counts)[:4]
+    note = ", ".join(f"{class_label(survey, int(numbers[i]))} {counts[i] / class_ids.size:.0%}" for i in order)
+    return [Panel(shrink(image), title_of(split, sample["name"], image)), Panel(shrink_map(colors), note=note)]
+
+
+def legend_rows(splits: Sequence[Split]) -> list[Row]:
+    """The colours of the most frequent classes with their names, eight to a row, three rows at most."""
+    surveys = [split.survey for split in splits if isinstance(split.survey, MaskSurvey)]
+    total = sum((survey.pixels for survey in surveys), Counter())
+    frequent = [number for number, _ in total.most_common() if number != IGNORED][:24]
+    palette = class_palette(surveys[0].protocol.num_classes)
+    blank = np.full((1, 4, 3), 255, np.uint8)
+    panels = [
+        Panel(np.broadcast_to(palette[number], (1, 4, 3)), surveys[0].protocol.class_names[number])
+        for number in frequent
+    ]
+    panels += [Panel(blank)] * (-len(panels) % 8)
+    return [Row(panels[start : start + 8]) for start in range(0, len(panels), 8)]
+
+
+def class_palette(num_classes: int) -> np.ndarray:
+    """(257, 3) uint8: colours of the classes, neighbours far apart; 255 grey, 256 black."""
+    palette = np.zeros((257, 3), np.uint8)
+    for number in range(num_classes):
+        # Steps of the golden ratio around the colour wheel never come close to each other.
+        hue, value = (number * 0.618034) % 1, (0.95, 0.7, 0.5)[number % 3]
+        palette[number] = np.round(np.multiply(colorsys.hsv_to_rgb(hue, 0.65, value), 255))
+    palette[IGNORED], palette[256] = _NO_CLASS, _NO_SUCH_CLASS
+    return palette
+
+
+def is_known(class_ids: np.ndarray, survey: MaskSurvey) -> np.ndarray:
+    """Where a map holds a class or the ignored number."""
+    return (class_ids == IGNORED) | ((class_ids >= 0) & (class_ids < survey.protocol.num_classes))
+
+
+def class_label(survey: MaskSurvey, number: int) -> str:
+    """Name of a class number, also of those that are none."""
+    if number == IGNORED:
+        return "none"
+    names = survey.protocol.class_names
+    return names[number] if 0 <= number < len(names) else f"number {number}"
+
+
+def shrink(image: PIL.Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 with no side above 480."""
+    small = image.copy()
+    small.thumbnail((_MAX_SIDE, _MAX_SIDE))
+    return np.asarray(small)
+
+
+def shrink_map(colors: np.ndarray) -> np.ndarray:
+    """(H, W, 3) with no side above 480, colours not mixed."""
+    factor = min(_MAX_SIDE / max(colors.shape[:2]), 1.0)
+    height, width = (max(round(side * factor), 1) for side in colors.shape[:2])
+    return np.dstack([resize_nearest(channel, (height, width)) for channel in np.moveaxis(colors, -1, 0)])
+
+
+def shrink_depth(metres: np.ndarray) -> np.ndarray:
+    """(H, W) with no side above 480: the nearest valid depth of each block, so that sparse points stay visible."""
+    step = -(-max(metres.shape) // _MAX_SIDE)
+    height, width = (-(-side // step) for side in metres.shape)
+    padded = np.full((height * step, width * step), np.inf, np.float32)
+    padded[: metres.shape[0], : metres.shape[1]] = np.where(metres > 0, metres, np.inf)
+    return padded.reshape(height, step, width, step).min(axis=(1, 3))
+
+
+def title_of(split: Split, name: str, image: PIL.Image.Image) -> str:
+    """Split and the end of a name that fits above the picture."""
+    room = 80 if image.width > 2 * image.height else 27
+    return f"{split.name}: {name if len(name) <= room else f'...{name[3 - room :]}'}"

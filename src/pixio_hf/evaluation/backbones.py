@@ -1,0 +1,177 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Plain vision transformers of transformers behind one interface: images in, normalised tokens of chosen blocks out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoImageProcessor, AutoModel
+from transformers.utils.constants import (
+    IMAGENET_DEFAULT_MEAN,
+    IMAGENET_DEFAULT_STD,
+    IMAGENET_STANDARD_MEAN,
+    IMAGENET_STANDARD_STD,
+)
+from transformers.utils.hub import cached_file
+
+from ..checkpoints.bundled import find_checkpoint
+from ..image_processing_pixio import PixioImageProcessor
+from ..training.teachers import FINAL_NORMS, OPTIONAL_WEIGHTS, square_side
+
+# The model types that are known; the final LayerNorm of each is named in FINAL_NORMS.
+FAMILIES = tuple(FINAL_NORMS)
+# What the image processors of the published checkpoints say, for those that come without one. All others: ImageNet's.
+OTHER_NORMALIZATIONS = {"vit": (IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD)}
+
+
+@dataclass(frozen=True)
+class BlockTokens:
+    """Tokens of one block after the encoder's final LayerNorm: class_tokens (B, K, D), patch_tokens (B, N, D)."""
+
+    class_tokens: Tensor
+    patch_tokens: Tensor
+
+
+class PlainBackbone(nn.Module):
+    """Encoder of any of FAMILIES, seeing whole images: (B, 3, H, W) -> class and patch tokens of the asked blocks.
+
+    Class tokens are Pixio's n_cls_tokens, or the CLS token of the others. Register tokens are left out: they are scratch
+    space of that ViT, neither class nor patch. Positions are interpolated to the image wherever a family has positions to
+    interpolate (DINOv3's are rotations that fit any size).
+    """
+
+    def __init__(self, model: Any):
+        """Take over an encoder as its AutoModel class builds it; ViT's pooler, which no token passes, is removed.
+
+        Raises:
+            ValueError: not one of FAMILIES, or patches that are not square.
+        """
+        super().__init__()
+        config = model.config
+        check_family(config.model_type)
+        final_norm = FINAL_NORMS[config.model_type]
+        if not hasattr(model, final_norm):
+            raise ValueError(
+                f"A {type(model).__name__} is no bare encoder: it has no {final_norm}. Pass what AutoModel returns."
+            )
+        if getattr(model, "pooler", None) is not None:
+            model.pooler = None
+        if config.model_type == "vit_mae":
+            config.mask_ratio = 0.0
+        self.model = model
+        self.final_norm_name = final_norm
+        self.model_type: str = config.model_type
+        self.hidden_size: int = config.hidden_size
+        self.num_hidden_layers: int = config.num_hidden_layers
+        self.patch_size = square_side(config.patch_size)
+        self.num_class_tokens: int = getattr(config, "n_cls_tokens", 1)
+        self.num_registers: int = getattr(config, "num_register_tokens", 0)
+
+    def forward(self, pixel_values: Tensor, blocks: Sequence[int]) -> list[BlockTokens]:
+        """Encode images and return the tokens of `blocks`, counted from 0.
+
+        Raises:
+            ValueError: sides that are no multiple of the patch size; most families would crop the image silently.
+        """
+        if pixel_values.ndim != 4:
+            raise ValueError(f"pixel_values must be (B, 3, H, W), got {tuple(pixel_values.shape)}.")
+        height, width = pixel_values.shape[-2:]
+        patch_size = self.patch_size
+        if min(height, width) < patch_size or height % patch_size or width % patch_size:
+            raise ValueError(
+                f"Image sides must be multiples of the patch size {patch_size}, got {height} x {width} pixels."
+            )
+        arguments: dict[str, Any] = {}
+        if self.model_type in ("vit", "vit_mae"):  # the others always fit their positions to the image
+            arguments["interpolate_pos_encoding"] = True
+        if self.model_type == "vit_mae":
+            # Ascending noise keeps the patches in order; left to itself MAE shuffles them, even where none is masked.
+            num_patches = (height // patch_size) * (width // patch_size)
+            noise = torch.arange(num_patches, device=pixel_values.device, dtype=torch.float32)
+            arguments["noise"] = noise.expand(len(pixel_values), -1)
+        states = self.model(pixel_values, output_hidden_states=True, **arguments).hidden_states
+        normalize = self.model.get_submodule(self.final_norm_name)
+        first_patch = self.num_class_tokens + self.num_registers
+        taps = []
+        for block in blocks:
+            tokens = normalize(states[block + 1])  # [0] is the embedding
+            taps.append(BlockTokens(tokens[:, : self.num_class_tokens], tokens[:, first_patch:]))
+        return taps
+
+
+class Normalization(NamedTuple):
+    """Mean and standard deviation that a model's images are normalised with, and where the numbers are from."""
+
+    mean: list[float]
+    std: list[float]
+    source: str
+
+
+class LoadedBackbone(NamedTuple):
+    """An encoder, the image processor with its normalisation (no resizing), and where that normalisation is from."""
+
+    backbone: PlainBackbone
+    processor: Any
+    normalization: Normalization
+
+
+def check_family(model_type: str, name: str = "This model") -> None:
+    """Raise ValueError, listing the known ones, for a model type that is not one of FAMILIES."""
+    if model_type not in FAMILIES:
+        raise ValueError(f"{name} is of type {model_type!r}; known are {', '.join(FAMILIES)}.")
+
+
+def read_config(name: str) -> Any:
+    """Configuration of a checkpoint: folder, Hub id or bundled name.
+
+    Raises:
+        ValueError: there is none, or it is not of one of FAMILIES.
+    """
+    source = find_checkpoint(name)
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except OSError as error:
+        raise ValueError(f"The model {name!r} cannot be read: {error}") from error
+    check_family(config.model_type, f"The model {name!r}")
+    return config
+
+
+def load_backbone(name: str) -> LoadedBackbone:
+    """Load an encoder, in float32, with its normalisation, from a folder, a Hub id or a bundled name.
+
+    Raises:
+        ValueError: not found, not of one of FAMILIES, or a checkpoint that would leave weights random.
+    """
+    config, source = read_config(name), find_checkpoint(name)
+    try:
+        model, info = AutoModel.from_pretrained(source, config=config, dtype=torch.float32, output_loading_info=True)
+    except OSError as error:
+        raise ValueError(f"The weights of {name!r} cannot be read: {error}") from error
+    if missing := sorted(key for key in info["missing_keys"] if not key.startswith(OPTIONAL_WEIGHTS)):
+        raise ValueError(f"The model {name!r} lacks weights: {', '.join(missing[:4])}. Is its checkpoint complete?")
+    normalization = find_normalization(name, config.model_type)
+    processor = PixioImageProcessor(
+        do_resize=False, size_divisor=1, image_mean=normalization.mean, image_std=normalization.std
+    )
+    return LoadedBackbone(PlainBackbone(model), processor, normalization)
+
+
+def find_normalization(name: str, model_type: str) -> Normalization:
+    """Normalisation that a checkpoint's image processor asks for, or its family's where it has none.
+
+    Raises:
+        ValueError: there is an image processor, but it cannot be read.
+    """
+    source = find_checkpoint(name)
+    try:
+        if cached_file(source, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False) is None:
+            mean, std = OTHER_NORMALIZATIONS.get(model_type, (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
+            return Normalization(list(mean), list(std), f"default of {model_type}")
+        processor = AutoImageProcessor.from_pretrained(source)
+    except OSError as error:
+        raise ValueError(f"The image processor of {name!r} cannot be read: {error}") from error
+    if not processor.do_normalize:
+        return Normalization([0.0] * 3, [1.0] * 3, "its image processor")
+    return Normalization(list(processor.image_mean), list(processor.image_std), "its image processor")

@@ -1,0 +1,233 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Compare frozen encoders on equal terms: the same heads, data, order, augmentation and steps for each (SPEC 5.5-5.7)."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from ..checkpoints.card_results import ResultTable
+from ..data.depth import DepthCollator
+from ..data.paired_augmentation import AugmentedDataset, DepthAugmentation
+from ..heads import NUM_TAPS
+from ..training.fine_tuning_recipes import DEPTH_RECIPES
+from ..training.schedules import warmup_polynomial
+from .cost import peak_memory, reset_peak_memory, time_per_image
+from .depth import evaluate_depth
+from .prediction import PredictionOptions
+from .probes import FUSION_HIDDEN_SIZE, NECK_HIDDEN_SIZES, ProbeModel, fit_crop_size, load_probe
+from .published import find_published_depth
+from .results import build_report
+
+
+@dataclass(frozen=True)
+class ComparisonRecipe:
+    """How every head is trained and judged; the defaults are SPEC 5.5's but for the length.
+
+    learning_rate: None means the paper's, 1e-4 for DPT and 2e-4 for linear heads.
+    crop_size: side in pixels of crops and windows; each model takes the largest multiple of its patch size within.
+    tight_windows: move the last window inside the image instead of padding it (not SPEC 5.6).
+    num_workers: processes that read images; results do not depend on it.
+    """
+
+    num_steps: int = 1000
+    batch_size: int = 32
+    learning_rate: float | None = None
+    crop_size: int = 256
+    max_depth: float = 10.0
+    seed: int = 0
+    neck_hidden_sizes: tuple[int, ...] = NECK_HIDDEN_SIZES
+    fusion_hidden_size: int = FUSION_HIDDEN_SIZE
+    tight_windows: bool = False
+    dtype: str = "float32"
+    num_workers: int = 0
+
+    def check(self) -> None:
+        """Raise ValueError for values that make no sense."""
+        for name in ("num_steps", "batch_size", "crop_size", "max_depth"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
+        if len(self.neck_hidden_sizes) != NUM_TAPS or min(*self.neck_hidden_sizes, self.fusion_hidden_size) < 1:
+            raise ValueError(
+                f"neck_hidden_sizes needs {NUM_TAPS} positive sizes and fusion_hidden_size one, got"
+                f" {list(self.neck_hidden_sizes)} and {self.fusion_hidden_size}."
+            )
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}.")
+
+    def peak_rate(self, head_type: str) -> float:
+        """Learning rate after the warm-up."""
+        return self.learning_rate or DEPTH_RECIPES[f"nyuv2-{head_type}"].learning_rate
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Context in which bfloat16 is computed with, where asked for; weights stay float32."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.dtype == "bfloat16")
+
+
+def compare_model(
+    name: str,
+    head_type: str,
+    train_items: Any,
+    eval_items: Any,
+    recipe: ComparisonRecipe,
+    *,
+    paper_data: str = "NYUv2",
+    device: torch.device | None = None,
+) -> dict[str, Any]:
+    """Train a head on the frozen encoder of a checkpoint and evaluate it: one row of the comparison, ready for JSON.
+
+    Items are those of open_depth_dataset. `paper_data`, "NYUv2" or "KITTI", chooses the published result to stand beside.
+
+    Raises:
+        ValueError: anything wrong with the model or the recipe, or fewer images than one batch.
+    """
+    recipe.check()
+    device = device or torch.device("cpu")
+    started = time.perf_counter()
+    measures_memory = reset_peak_memory(device)
+    torch.manual_seed(recipe.seed)
+    probe, processor, normalization = load_probe(
+        name,
+        head_type,
+        neck_hidden_sizes=recipe.neck_hidden_sizes,
+        fusion_hidden_size=recipe.fusion_hidden_size,
+        max_depth=recipe.max_depth,
+    )
+    probe.to(device)
+    crop_size = fit_crop_size(recipe.crop_size, probe.config.patch_size)
+    train_loss = train_probe(probe, processor, train_items, recipe, title=f"{name}, {head_type}: train")
+    options = PredictionOptions(crop_size, batch_size=recipe.batch_size, tight_windows=recipe.tight_windows)
+    with recipe.autocast(device):
+        evaluation = evaluate_depth(probe, processor, eval_items, options)
+        seconds_per_image = time_per_image(probe, crop_size, device)
+    paper = find_published_depth(name, paper_data, head_type)
+    settings = {
+        "patch_size": probe.config.patch_size,
+        "crop_size": crop_size,
+        "learning_rate": recipe.peak_rate(head_type),
+        "images": options.describe(),
+        "normalization": normalization._asdict(),
+    }
+    return {
+        "model": name,
+        "head": head_type,
+        "model_type": probe.config.model_type,
+        "num_encoder_parameters": sum(parameter.numel() for parameter in probe.encoder.parameters()),
+        "milliseconds_per_image": 1000 * seconds_per_image,
+        "peak_memory_mib": peak_memory(device) if measures_memory else None,
+        "train_loss": train_loss,
+        "paper": None if paper is None else {"data": paper_data, **paper._asdict()},
+        **build_report("depth", settings, evaluation.metrics, time.perf_counter() - started),
+    }
+
+
+def train_probe(
+    probe: ProbeModel, processor: Any, items: Any, recipe: ComparisonRecipe, title: str = "train"
+) -> float:
+    """Train the head of a probe (SPEC 5.5): random crops, mirroring, AdamW, warm-up over a tenth; returns the last loss.
+
+    Order and mirroring of the images depend on the seed alone, so every model sees the same ones; crops are drawn alike,
+    but differ by some pixels where models need crops of different sides.
+
+    Raises:
+        ValueError: fewer items than one batch, or a loss that is no longer finite.
+    """
+    if len(items) < recipe.batch_size:
+        raise ValueError(
+            f"{len(items)} training images are fewer than a batch of {recipe.batch_size}: give a smaller batch size."
+        )
+    paper = DEPTH_RECIPES[f"nyuv2-{probe.config.head_type}"]
+    optimizer = torch.optim.AdamW(
+        probe.head.parameters(),
+        lr=recipe.peak_rate(probe.config.head_type),
+        betas=(0.9, 0.999),
+        weight_decay=paper.weight_decay,
+    )
+    schedule = partial(
+        warmup_polynomial,
+        learning_rate=1.0,
+        warmup_steps=int(paper.warmup_ratio * recipe.num_steps),
+        total_steps=recipe.num_steps,
+    )
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    probe.train()
+    loss = torch.zeros(())
+    augmentation = DepthAugmentation(fit_crop_size(recipe.crop_size, probe.config.patch_size))
+    batches = _endless_batches(AugmentedDataset(items, augmentation, recipe.seed), processor, recipe)
+    bar = tqdm(total=recipe.num_steps, desc=title, unit="step")
+    with bar:
+        for _, batch in zip(range(recipe.num_steps), batches, strict=False):
+            batch = {name: value.to(probe.device) for name, value in batch.items()}
+            with recipe.autocast(probe.device):
+                loss = probe(**batch).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            bar.update()
+            if bar.n % 10 == 0 or bar.n == recipe.num_steps:
+                bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
+                if not loss.isfinite():
+                    raise ValueError(f"{title}: the loss is {loss.item()} at step {bar.n}; lower the learning rate.")
+    return loss.item()
+
+
+def _endless_batches(views: AugmentedDataset, processor: Any, recipe: ComparisonRecipe) -> Iterator[dict[str, Any]]:
+    loader = DataLoader(
+        views,
+        recipe.batch_size,
+        shuffle=True,
+        drop_last=True,
+        collate_fn=DepthCollator(processor),
+        generator=torch.Generator().manual_seed(recipe.seed),
+        num_workers=recipe.num_workers,
+    )
+    epoch = 0
+    while True:
+        views.set_epoch(epoch)
+        yield from loader
+        epoch += 1
+
+
+def render_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The comparison as one Markdown table; published columns only where a row has a published result."""
+    columns = [
+        "model",
+        "head",
+        "delta1",
+        "rmse (m)",
+        "encoder parameters",
+        "image",
+        "ms per image",
+        "peak memory (MiB)",
+    ]
+    papers = sorted({row["paper"]["data"] for row in rows if row["paper"]})
+    for data in papers:
+        columns += [f"paper: {data} delta1 (%)", f"paper: {data} rmse (m)"]
+    lines = []
+    for row in rows:
+        metrics, settings = row["metrics"], row["settings"]
+        cells = [
+            row["model"],
+            row["head"],
+            _number(metrics["delta1"], 3),
+            _number(metrics["rmse"], 3),
+            f"{row['num_encoder_parameters'] / 1e6:.1f} M",
+            f"{settings['crop_size']} px, patches of {settings['patch_size']}",
+            _number(row["milliseconds_per_image"], 1),
+            _number(row["peak_memory_mib"], 0),
+        ]
+        for data in papers:
+            paper = row["paper"] if row["paper"] and row["paper"]["data"] == data else {}
+            cells += [paper.get("delta1") or "-", paper.get("rmse") or "-"]
+        lines.append(tuple(str(cell).replace("|", "\\|") for cell in cells))
+    return str(ResultTable("", tuple(columns), tuple(lines)))
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "-" if value is None else f"{value:.{decimals}f}"

@@ -1,0 +1,152 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""The very depth heads and protocol of Pixio on other vision transformers: MAE, ViT, DINOv2, DINOv3 (SPEC 5.1-5.4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import DepthEstimatorOutput
+
+from ..configuration_pixio import HEAD_TYPES
+from ..heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
+from ..losses import silog_loss
+from .backbones import Normalization, PlainBackbone, load_backbone
+
+NECK_HIDDEN_SIZES = (256, 512, 1024, 1024)  # SPEC 5.2
+FUSION_HIDDEN_SIZE = 256
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """What the evaluation asks of a depth model's configuration; depths in metres."""
+
+    model_type: str
+    patch_size: int
+    head_type: str
+    min_depth: float
+    max_depth: float
+
+
+class ProbeModel(nn.Module):
+    """Metric depth from a plain ViT, as PixioForDepthEstimation does it: (B, 3, H, W) -> predicted_depth (B, H, W) metres.
+
+    The head sees patch tokens beside the mean class token, both after the encoder's final LayerNorm (SPEC 5.1): of four
+    blocks for "dpt", of the last one for "linear". Submodules `encoder` (PlainBackbone) and `head`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        head_type: str = "dpt",
+        *,
+        neck_hidden_sizes: Sequence[int] = NECK_HIDDEN_SIZES,
+        fusion_hidden_size: int = FUSION_HIDDEN_SIZE,
+        min_depth: float = 1e-3,
+        max_depth: float = 10.0,
+    ):
+        """Put a new head on an encoder, a bare transformers model or a PlainBackbone, which is taken over.
+
+        Raises:
+            ValueError: an unknown family or head, or an encoder with fewer than 4 blocks under a DPT head.
+        """
+        super().__init__()
+        if head_type not in HEAD_TYPES:
+            raise ValueError(f"head_type must be one of {', '.join(HEAD_TYPES)}, got {head_type!r}.")
+        self.encoder = model if isinstance(model, PlainBackbone) else PlainBackbone(model)
+        self.encoder_is_frozen = False
+        self.config = ProbeConfig(
+            self.encoder.model_type, self.encoder.patch_size, head_type, float(min_depth), float(max_depth)
+        )
+        channels = 2 * self.encoder.hidden_size
+        if head_type == "dpt":
+            self.tapped_blocks = dpt_tap_blocks(self.encoder.num_hidden_layers)
+            self.head = DPTHead(channels, neck_hidden_sizes, fusion_hidden_size, num_labels=1)
+        else:
+            self.tapped_blocks = (self.encoder.num_hidden_layers - 1,)
+            self.head = LinearHead(channels, num_labels=1)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the head is."""
+        return next(self.head.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Number format of the head's weights."""
+        return next(self.head.parameters()).dtype
+
+    def freeze_encoder(self) -> None:
+        """Exclude the encoder from training and keep it in eval mode, as the paper's evaluations do (SPEC 5.1)."""
+        self.encoder_is_frozen = True
+        self.encoder.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True):
+        """Switch to training mode, but for a frozen encoder."""
+        super().train(mode)
+        if self.encoder_is_frozen:
+            self.encoder.eval()
+        return self
+
+    def extract_features(self, pixel_values: Tensor) -> list[Tensor]:
+        """Input of the head: (B, 3, H, W) -> maps (B, 2D, h, w) of the tapped blocks, shallowest first."""
+        height, width = pixel_values.shape[-2:]
+        grid = (height // self.config.patch_size, width // self.config.patch_size)
+        taps = self.encoder(pixel_values, self.tapped_blocks)
+        return [concat_class_mean(tap.patch_tokens, tap.class_tokens, grid) for tap in taps]
+
+    def predict_logits(self, pixel_values: Tensor) -> tuple[Tensor]:
+        """Encode and apply the head: (B, 3, H, W) -> float32 logits (B, 1, H, W), alone in a tuple."""
+        height, width = pixel_values.shape[-2:]
+        return (self.head(self.extract_features(pixel_values), (height, width)).float(),)
+
+    def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> DepthEstimatorOutput:
+        """Predict depth, and compare it with labels (B, H, W) in metres where given: SiLog loss (SPEC 5.4).
+
+        Raises:
+            ValueError: sides that are no multiple of the patch size, or labels of another shape.
+        """
+        config = self.config
+        predicted_depth = config.max_depth * torch.sigmoid(self.predict_logits(pixel_values)[0]).squeeze(1)
+        loss = None
+        if labels is not None:
+            loss = silog_loss(predicted_depth, labels.to(predicted_depth), config.min_depth, config.max_depth)
+        return DepthEstimatorOutput(loss=loss, predicted_depth=predicted_depth)  # pyright: ignore[reportArgumentType]
+
+
+class LoadedProbe(NamedTuple):
+    """A frozen encoder under a new head, its image processor (no resizing), and where its normalisation is from."""
+
+    model: ProbeModel
+    processor: Any
+    normalization: Normalization
+
+
+def load_probe(model_name_or_path: str, head_type: str = "dpt", **head_options: Any) -> LoadedProbe:
+    """Put a new head on the frozen encoder of a checkpoint; its family is recognised by its model_type.
+
+    Args:
+        model_name_or_path: a folder, a Hub id or a bundled name; also of a model with a head or decoder of its own, which
+            is left out.
+        head_options: neck_hidden_sizes, fusion_hidden_size, min_depth, max_depth of ProbeModel.
+
+    Raises:
+        ValueError: not found, an unknown family (lists the known ones), missing weights, or a head that does not fit.
+    """
+    backbone, processor, normalization = load_backbone(model_name_or_path)
+    model = ProbeModel(backbone, head_type, **head_options)
+    model.freeze_encoder()
+    return LoadedProbe(model.eval(), processor, normalization)
+
+
+def fit_crop_size(crop_size: int, patch_size: int) -> int:
+    """Largest multiple of the patch size within a crop: 256 stays 256 for patches of 16, and is 252 for those of 14.
+
+    Raises:
+        ValueError: the crop is smaller than a patch.
+    """
+    fitted = crop_size // patch_size * patch_size
+    if fitted < 1:
+        raise ValueError(f"A crop of {crop_size} pixels is smaller than a patch of {patch_size}.")
+    return fitted

@@ -1,0 +1,98 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Pictures of the best, the median and the worst images of an evaluation, predicted again so that no map was kept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..photos import read_photo
+from .case_pictures import Case, draw_class_cases, draw_depth_cases
+from .depth import predict_depth_items, read_true_depth
+from .prediction import PredictionOptions
+from .segmentation import predict_class_items, read_true_classes
+
+
+def choose_cases(
+    rows: Sequence[dict[str, Any]], metric: str, smaller_is_better: bool, num_cases: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of the best, median and worst images by a metric, at most num_cases each, none twice, best first.
+
+    Rows that are not "used" are left out; equal ones stand in the order of the data set.
+    """
+    used = [row for row in rows if row["used"]]
+    ranked = sorted(used, key=lambda row: row[metric] if smaller_is_better else -row[metric])
+    best = ranked[: min(num_cases, -(-len(ranked) // 3))]
+    rest = ranked[len(best) :]
+    worst = rest[len(rest) - min(num_cases, -(-len(rest) // 2)) :]
+    between = rest[: len(rest) - len(worst)]
+    # The median of all images, where it lies between the best and the worst.
+    first = max(0, min(len(ranked) // 2 - len(best) - num_cases // 2, len(between) - num_cases))
+    median = between[first : first + num_cases]
+    return {name: cases for name, cases in (("best", best), ("median", median), ("worst", worst)) if cases}
+
+
+def draw_depth_evaluation(
+    model: Any,
+    processor: Any,
+    items: Any,
+    rows: Sequence[dict[str, Any]],
+    options: PredictionOptions,
+    max_depth: float,
+    num_cases: int = 4,
+) -> dict[str, bytes]:
+    """PNGs "best", "median" and "worst" by abs_rel: image, prediction, truth, relative error.
+
+    `items` can be indexed; `rows` are those of `evaluate_depth` on them.
+    """
+    pictures = {}
+    for kind, chosen in choose_cases(rows, "abs_rel", True, num_cases).items():
+        numbered = ((row["index"], items[row["index"]]) for row in chosen)
+        predicted = predict_depth_items(model, processor, numbered, options)
+        cases = []
+        for row, (_, item, depth) in zip(chosen, predicted, strict=True):
+            truth = read_true_depth(item, (depth.shape[-2], depth.shape[-1]))
+            title = f"{_name(row)}: abs_rel {row['abs_rel']:.3f}, delta1 {row['delta1']:.3f}, rmse {row['rmse']:.2f} m"
+            cases.append(_case(title, item, depth, truth))
+        heading = f"{kind.capitalize()} of {len(rows)} images by abs_rel"
+        pictures[kind] = draw_depth_cases(heading, cases, (model.config.min_depth, max_depth))
+    return pictures
+
+
+def draw_segmentation_evaluation(
+    model: Any,
+    processor: Any,
+    items: Any,
+    rows: Sequence[dict[str, Any]],
+    options: PredictionOptions,
+    class_names: Sequence[str],
+    num_cases: int = 4,
+) -> dict[str, bytes]:
+    """PNGs "best", "median" and "worst" by mean IoU over present classes: image, prediction, truth, wrong pixels.
+
+    `items` can be indexed; `rows` are those of `evaluate_segmentation` on them.
+    """
+    pictures = {}
+    for kind, chosen in choose_cases(rows, "mean_iou_present", False, num_cases).items():
+        numbered = ((row["index"], items[row["index"]]) for row in chosen)
+        predicted = predict_class_items(model, processor, numbered, options)
+        cases = []
+        for row, (_, item, classes) in zip(chosen, predicted, strict=True):
+            truth = read_true_classes(item, (classes.shape[-2], classes.shape[-1]))
+            title = (
+                f"{_name(row)}: mIoU {row['mean_iou_present']:.1f} %, {row['pixel_accuracy']:.1f} % of pixels right"
+            )
+            cases.append(_case(title, item, classes, truth))
+        heading = f"{kind.capitalize()} of {len(rows)} images by mIoU over the classes they show"
+        pictures[kind] = draw_class_cases(heading, cases, class_names, model.config.semantic_loss_ignore_index)
+    return pictures
+
+
+def _case(title: str, item: dict[str, Any], prediction: Tensor, truth: Tensor) -> Case:
+    photo = np.moveaxis(read_photo(item["image"]), 0, -1)
+    return Case(title, photo, prediction.cpu().numpy(), truth.numpy())
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['index']} ({row['name']})" if row["name"] else str(row["index"])

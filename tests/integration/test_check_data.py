@@ -1,0 +1,166 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""`pixio-hf check-data` on made-up data sets, sound ones and such with every kind of fault."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image
+from typer.testing import CliRunner
+
+from pixio_hf.cli.contact_sheet import class_palette, shrink_depth
+from pixio_hf.cli.data_survey import judge_unit
+from pixio_hf_cli import app
+from tests.fake_datasets import write_image_classes, write_kitti, write_loveda, write_nyuv2, write_picture, write_voc
+
+
+def check(folder, *options, code=0):
+    """Run the command with its results beside the data; returns (output, report, picture or None)."""
+    out = folder.parent / "checked"
+    result = CliRunner().invoke(app, ["check-data", str(folder), "--out", str(out), "--overwrite", *options])
+    assert result.exit_code == code, result.output
+    if code == 2:
+        return result.output, None, None
+    sheet = out / "contact_sheet.png"
+    report = json.loads((out / "report.json").read_text())
+    assert (report["num_problems"] == 0) == (code == 0)
+    return result.output, report, PIL.Image.open(sheet).convert("RGB") if sheet.exists() else None
+
+
+def test_sound_nyuv2(tmp_path):
+    maps = write_nyuv2(tmp_path / "nyu", 3, 1)
+    output, report, sheet = check(tmp_path / "nyu")
+    train = report["splits"]["train"]
+    depths = np.concatenate([depth[45:471, 41:601].ravel() for depth in maps["train"]])
+    valid = depths[depths > 0]
+    assert (train["num_samples"], train["num_read"]) == (3, 3) and report["task"] == "depth"
+    assert train["sizes_height_x_width"] == {"480 x 640": 3}
+    assert train["valid_share"] == pytest.approx(valid.size / depths.size, rel=1e-9)
+    for share, depth in train["depth_quantiles_metres"].items():
+        assert depth == pytest.approx(np.quantile(valid, float(share)), rel=0.01)
+    assert "24231" in train["warnings"][0] and "No problems" in output
+    assert sheet is not None and sheet.width > 1000 and len(sheet.getcolors(1 << 22)) > 10_000
+
+
+def test_limit_spreads_and_split_selects(tmp_path):
+    write_kitti(tmp_path / "kitti", 5, 1, size=(40, 120))
+    _, report, _ = check(tmp_path / "kitti", "--limit", "2", "--split", "train")
+    assert set(report["splits"]) == {"train"}
+    assert (report["splits"]["train"]["num_samples"], report["splits"]["train"]["num_read"]) == (5, 2)
+
+
+def write_depth_folder(root, depths):
+    for index, depth in enumerate(depths):
+        write_picture(root / "images" / f"{index}.png", np.full((*depth.shape, 3), 40 * index, np.uint8))
+        write_picture(root / "depth" / f"{index}.png", depth)
+
+
+def test_millimetres_taken_as_metres(tmp_path):
+    write_depth_folder(tmp_path / "mine", [np.full((30, 40), 3000, np.uint16)])
+    output, report, _ = check(tmp_path / "mine", code=1)
+    assert "--depth-scale 0.001" in report["splits"]["all"]["problems"][0] and "--depth-scale 0.001" in output
+    check(tmp_path / "mine", "--depth-scale", "0.001")
+
+
+@pytest.mark.parametrize(
+    ("median", "scale", "advice"),
+    [
+        (3000.0, 1.0, "--depth-scale 0.001,"),
+        (0.003, 0.001, "like metres (--depth-scale 1,"),
+        (1e6, 1.0, "no usual unit"),
+        (4.0, 1.0, None),
+        (60.0, 1 / 256, None),
+    ],
+)
+def test_judging_units(median, scale, advice):
+    sentence = judge_unit(median, scale)
+    assert advice in sentence if advice else sentence == ""
+
+
+def test_every_fault_of_a_depth_folder_is_listed(tmp_path):
+    root = tmp_path / "mine"
+    good = np.full((30, 40), 3000, np.uint16)
+    empty, saturated = np.zeros_like(good), good.copy()
+    saturated[:3] = 65535
+    write_depth_folder(root, [good, good, good[:, :-2], empty, saturated, good])
+    write_picture(root / "images/2.png", np.zeros((30, 40, 3), np.uint8))
+    (root / "images/0.png").write_bytes(b"no image")
+    (root / "depth/1.png").unlink()
+    (root / "images/5.png").unlink()
+    output, report, sheet = check(root, "--depth-scale", "0.001", code=1)
+    split = report["splits"]["all"]
+    problems = "\n".join(split["problems"])
+    for expected in ("1.png has no counterpart", "5.png has no counterpart", "0.png cannot be read", "30 x 38"):
+        assert expected in problems and expected in output
+    assert report["num_problems"] == 4 and split["num_read"] == 2 and split["num_samples"] == 4
+    warnings = "\n".join(split["warnings"])
+    assert "images/3.png: fewer than 10 valid pixels" in warnings and "120 pixels hold 65535" in warnings
+    assert sheet is not None
+
+    check(root, "--depth-scale", "0.001", code=1)
+    (root / "list.txt").write_text("images/4.png depth/4.png\n")
+    _, report, _ = check(root, "--depth-scale", "0.001", "--split-file", str(root / "list.txt"))
+    assert report["splits"]["all"]["num_read"] == 1
+
+
+def test_masks(tmp_path):
+    maps = write_voc(tmp_path / "voc", 2, 1, size=(40, 56))
+    _, report, _ = check(tmp_path / "voc")
+    classes = np.stack(maps["train"])
+    for entry in report["splits"]["train"]["classes"]:
+        assert entry["pixel_share"] == pytest.approx((classes == entry["id"]).mean(), abs=1e-12)
+        assert entry["num_images"] == sum((one == entry["id"]).any() for one in classes)
+    write_loveda(tmp_path / "loveda", 1, 1, size=(40, 40))
+    _, report, sheet = check(tmp_path / "loveda", "--no-reduce-labels", code=1)
+    assert report["splits"]["val"]["numbers_out_of_range"] == {"7": 1}
+    assert sheet is not None and (0, 0, 0) in {color for _, color in sheet.getcolors(1 << 22)}
+    _, report, _ = check(tmp_path / "loveda")
+    assert report["splits"]["val"]["do_reduce_labels"] is True
+
+
+def test_classes(tmp_path):
+    write_image_classes(tmp_path / "classes", 2, 1, side=24)
+    _, report, _ = check(tmp_path / "classes", "--task", "classification")
+    assert report["splits"]["train"]["classes"] == {"amber": 2, "green": 2, "violet": 2}
+    write_picture(tmp_path / "classes/val/zinc/0.jpg", np.zeros((24, 24, 3), np.uint8))
+    output, report, _ = check(tmp_path / "classes", "--task", "classification", code=1)
+    assert "zinc" in report["problems_between_splits"][0] and "PROBLEM: val has the classes zinc" in output
+
+
+def test_tables(tmp_path):
+    depth = np.full((30, 40), 4000, np.uint16)
+    rows = {"image": [PIL.Image.new("RGB", (40, 30))] * 2, "metric": [PIL.Image.fromarray(depth)] * 2}
+    table = Dataset.from_dict(rows, features=Features({"image": Image(), "metric": Image()}))
+    DatasetDict({"train": table, "validation": table}).save_to_disk(tmp_path / "table")
+    options = ("--task", "depth", "--label-column", "metric", "--depth-scale", "0.001")
+    _, report, sheet = check(tmp_path / "table", *options)
+    assert [report["splits"][split]["largest_depth"] for split in ("train", "val")] == [4.0, 4.0]
+    assert sheet is not None
+    picture = PIL.Image.new("RGB", (8, 6))
+    features = Features({"image": Image(), "label": ClassLabel(names=["cat", "dog"])})
+    Dataset.from_dict({"image": [picture], "label": [1]}, features=features).save_to_disk(tmp_path / "classes")
+    _, report, _ = check(tmp_path / "classes", "--task", "classification")
+    assert report["splits"]["all"]["classes"] == {"cat": 0, "dog": 1}
+
+
+def test_what_cannot_be_checked(tmp_path):
+    (tmp_path / "nothing").mkdir()
+    assert "pass --task" in check(tmp_path / "nothing", code=2)[0]
+    assert "does not exist" in check(tmp_path / "gone", "--task", "depth", code=2)[0]
+    assert "is for depth" in check(tmp_path / "nothing", "--task", "segmentation", "--protocol", "kitti", code=2)[0]
+
+
+def test_sparse_points_stay_visible():
+    metres = np.zeros((100, 1000), np.float32)
+    metres[50, 500] = 7
+    small = shrink_depth(metres)
+    assert small.shape == (34, 334) and np.isfinite(small).sum() == 1 and small.min() == 7
+
+
+def test_colors_of_classes_differ():
+    palette = class_palette(150)
+    used = palette[[*range(150), 255, 256]].astype(int)
+    assert len(np.unique(used, axis=0)) == 152
+    neighbours = np.abs(np.diff(used[:150], axis=0)).sum(axis=1)
+    assert neighbours.min() > 100
