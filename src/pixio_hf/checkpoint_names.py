@@ -7,6 +7,8 @@ All load; only the official one is written, because every transformers >= 5.0 re
 for classes from outside the library, so that each layer would silently stay random: `register_key_mapping` hands it ours.
 """
 
+import re
+
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
 
@@ -25,6 +27,16 @@ ENCODER_NAMES = (
     (START + r"(?:norm1|layernorm_before)\.", "layernorm_before.", "norm1."),
     (START + r"(?:norm2|layernorm_after)\.", "layernorm_after.", "norm2."),
 )
+
+
+def hub_to_memory_name(key: str) -> str:
+    """Name in memory of a tensor stored in any accepted spelling.
+
+    `encoder.layer.0.norm1.bias` -> `layers.0.layernorm_before.bias`
+    """
+    for read, in_memory, _ in ENCODER_NAMES:
+        key = re.sub(read, in_memory, key)
+    return key
 
 
 class SpellingRename(WeightRenaming):

@@ -2,6 +2,8 @@
 """PixioModel and PixioBackbone: the encoder, extended from transformers' own classes (SPEC 1)."""
 
 import math
+from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from transformers.models.pixio import modeling_pixio as upstream
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from .checkpoint_names import register_key_mapping
+from .checkpoint_names import hub_to_memory_name, register_key_mapping
 from .configuration_pixio import PixioConfig
 from .masking import order_from_bool_mask
 from .stochastic_depth import add_kept_branch, draw_kept_samples
@@ -166,6 +168,17 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         if not allow_incomplete_encoder:
             check_encoder_keys(model, info["missing_keys"], info["unexpected_keys"], pretrained_model_name_or_path)
         return (model, info) if return_info else model
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args, **kwargs) -> Any:
+        """As in any module, and encoder weights are found in every spelling known on disk.
+
+        Trainer resumes, and loads its best model, by handing over a saved file as it is; where names differ from those in
+        memory it warns and goes on with the weights that are there.
+        """
+        renamed = OrderedDict((hub_to_memory_name(name), tensor) for name, tensor in state_dict.items())
+        if (metadata := getattr(state_dict, "_metadata", None)) is not None:
+            renamed._metadata = metadata  # pyright: ignore[reportAttributeAccessIssue]
+        return super().load_state_dict(renamed, *args, **kwargs)
 
 
 def check_encoder_keys(model: nn.Module, missing_keys: Any, unexpected_keys: Any, source: Any) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from ..checkpoint_names import ENCODER_NAMES, START
+from ..checkpoint_names import ENCODER_NAMES, START, hub_to_memory_name
 from .head_key_mapping import rename_head_key_from_reference, rename_head_key_to_reference
 
 # (original, Hub): whole names of tensors and modules outside the blocks.
@@ -121,16 +121,6 @@ def hub_to_reference_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             unknown.append(key)
     _raise_unknown(unknown, "a Pixio state dict in the official Hub naming")
     return renamed
-
-
-def hub_to_memory_name(key: str) -> str:
-    """Name in memory of a tensor stored in any accepted spelling.
-
-    `encoder.layer.0.norm1.bias` -> `layers.0.layernorm_before.bias`
-    """
-    for read, in_memory, _ in ENCODER_NAMES:
-        key = re.sub(read, in_memory, key)
-    return key
 
 
 def memory_to_hub_name(key: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import PreTrainedModel, Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback
 from transformers.trainer import TRAINER_STATE_NAME
 
 from .best_weights import BestWeights
@@ -64,14 +64,7 @@ class ProtocolTrainer(Trainer):
             save_file(state, Path(output_dir or str(self.args.output_dir), _AVERAGE_FILE))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        # Trainer loads files by their names of tensors, and ours, official ones, are not those in memory: it would leave
-        # the encoder as it was, with a warning.
-        target = self.model if model is None else model
-        if isinstance(target, PreTrainedModel):
-            loaded = type(target).from_pretrained(resume_from_checkpoint, dtype=target.dtype)
-            target.load_state_dict(loaded.state_dict())
-        else:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
         if self.average is not None:
             file = Path(resume_from_checkpoint, _AVERAGE_FILE)
             if not file.is_file():
