@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pixio_hf import PixioConfig
-from pixio_hf.checkpoints.key_mapping import memory_to_hub_name
+from pixio_hf.checkpoint_names import memory_to_hub_name
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -39,6 +39,14 @@ def hub_to_memory_name(key: str) -> str:
     return key
 
 
+def memory_to_hub_name(key: str) -> str:
+    """Official name of a tensor in memory: `layers.0.layernorm_before.bias` -> `encoder.layer.0.norm1.bias`."""
+    for _, in_memory, written in ENCODER_NAMES:
+        following = r"(?=\d)" if in_memory == "layers." else ""
+        key = re.sub(START + re.escape(in_memory) + following, written, key)
+    return key
+
+
 class SpellingRename(WeightRenaming):
     """Renaming that reads several spellings of a name and writes back one of them.
 

@@ -15,10 +15,11 @@ from torch import Tensor
 from transformers import AutoImageProcessor, AutoModel
 
 import pixio_hf
+from pixio_hf.checkpoint_names import memory_to_hub_name
 from pixio_hf.checkpoints import importing, verification
 from pixio_hf.checkpoints.exporting import export_checkpoint
 from pixio_hf.checkpoints.importing import convert_checkpoint
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, memory_to_hub_name, reference_to_hub_state
+from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, reference_to_hub_state
 from pixio_hf.checkpoints.verification import MODEL_CLASSES
 from pixio_hf.checkpoints.writing import write_weights
 from tests.tiny_models import (

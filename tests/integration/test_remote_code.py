@@ -18,7 +18,7 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from transformers import AutoImageProcessor, AutoModel, AutoModelForDepthEstimation, pipeline
 
 import pixio_hf
-from pixio_hf.checkpoints.key_mapping import hub_to_memory_name
+from pixio_hf.checkpoint_names import hub_to_memory_name
 from pixio_hf.checkpoints.remote_code import write_remote_code
 from pixio_hf.registration import AUTO_CLASSES
 from tests.tiny_models import (

@@ -14,8 +14,9 @@ from pixio_hf import (
     PixioForSemanticSegmentation,
     PixioModel,
 )
+from pixio_hf.checkpoint_names import hub_to_memory_name
 from pixio_hf.checkpoints.dimensions import expected_shapes
-from pixio_hf.checkpoints.key_mapping import hub_to_memory_name, reference_to_hub_state
+from pixio_hf.checkpoints.key_mapping import reference_to_hub_state
 from pixio_hf.checkpoints.reading import SourceCheckpoint
 from pixio_hf.checkpoints.recognition import recognize_config
 from pixio_hf.configuration_pixio import PRESETS

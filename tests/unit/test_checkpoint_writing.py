@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pixio_hf import PixioConfig, PixioModel
+from pixio_hf.checkpoint_names import memory_to_hub_name
 from pixio_hf.checkpoints import writing
 from pixio_hf.checkpoints.conversion_report import find_preset, hash_source
-from pixio_hf.checkpoints.key_mapping import memory_to_hub_name, reference_to_hub_state
+from pixio_hf.checkpoints.key_mapping import reference_to_hub_state
 from pixio_hf.checkpoints.verification import check_complete, compare_tensors, same_bits
 from pixio_hf.checkpoints.writing import (
     check_free_space,

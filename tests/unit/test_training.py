@@ -12,7 +12,8 @@ from torch import nn
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from pixio_hf import PixioForDepthEstimation, PixioForPreTraining, PixioModel
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, memory_to_hub_name
+from pixio_hf.checkpoint_names import memory_to_hub_name
+from pixio_hf.checkpoints.key_mapping import hub_to_reference_state
 from pixio_hf.training.parameter_groups import encoder_and_head_groups, weight_decay_groups
 from pixio_hf.training.pictures import mask_image, save_reconstruction_panel
 from pixio_hf.training.resume import StepBatchSampler

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from ..checkpoint_names import ENCODER_NAMES, START, hub_to_memory_name
 from .head_key_mapping import rename_head_key_from_reference, rename_head_key_to_reference
 
 # (original, Hub): whole names of tensors and modules outside the blocks.
@@ -121,14 +120,6 @@ def hub_to_reference_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             unknown.append(key)
     _raise_unknown(unknown, "a Pixio state dict in the official Hub naming")
     return renamed
-
-
-def memory_to_hub_name(key: str) -> str:
-    """Official name of a tensor in memory: `layers.0.layernorm_before.bias` -> `encoder.layer.0.norm1.bias`."""
-    for _, in_memory, written in ENCODER_NAMES:
-        following = r"(?=\d)" if in_memory == "layers." else ""
-        key = re.sub(START + re.escape(in_memory) + following, written, key)
-    return key
 
 
 def _is_beside_encoder(key: str) -> bool:

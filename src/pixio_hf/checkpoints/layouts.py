@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
+from ..checkpoint_names import hub_to_memory_name, memory_to_hub_name
 from .dimensions import DENSE_KINDS, expected_shapes, original_shapes, read_sizes
 from .file_format import StoredTensor
-from .key_mapping import hub_to_memory_name, memory_to_hub_name, reference_to_hub_state
+from .key_mapping import reference_to_hub_state
 
 KINDS = ("encoder", "pretraining", "distilled", *DENSE_KINDS)
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)

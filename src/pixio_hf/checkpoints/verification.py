@@ -13,13 +13,13 @@ from tqdm.auto import tqdm
 from transformers import AutoModel
 from transformers.utils import logging
 
+from ..checkpoint_names import memory_to_hub_name
 from ..configuration_pixio import PixioConfig
 from ..modeling_pixio import PixioModel
 from ..modeling_pixio_dense import PixioForDepthEstimation, PixioForSemanticSegmentation
 from ..modeling_pixio_distillation import PixioForDistillation
 from ..modeling_pixio_pretraining import PixioForPreTraining
 from . import reference_forward
-from .key_mapping import memory_to_hub_name
 from .writing import ShardPlan, convert_tensor
 
 # kind -> class of its whole model.
