@@ -25,7 +25,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from pixio_hf import PixioConfig, PixioModel
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, memory_to_hub_name
+from pixio_hf.checkpoint_names import memory_to_hub_name
+from pixio_hf.checkpoints.key_mapping import hub_to_reference_state
 
 SAMPLING_SECONDS = 0.005
 CONVERT = Path(__file__).resolve().parents[1] / "conversion" / "convert_checkpoint.py"
