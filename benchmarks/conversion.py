@@ -35,7 +35,8 @@ import sys
 import torch
 from transformers import AutoModel
 from pixio_hf import PixioConfig
-from pixio_hf.checkpoints.key_mapping import hub_to_memory_name, reference_to_hub_state
+from pixio_hf.checkpoint_names import hub_to_memory_name
+from pixio_hf.checkpoints.key_mapping import reference_to_hub_state
 
 source, target, preset, max_shard_size = sys.argv[1:]
 state = torch.load(source, map_location="cpu")
