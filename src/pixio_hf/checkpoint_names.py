@@ -8,6 +8,7 @@ for classes from outside the library, so that each layer would silently stay ran
 """
 
 import re
+from typing import Any
 
 from transformers.conversion_mapping import register_checkpoint_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
@@ -45,6 +46,28 @@ def memory_to_hub_name(key: str) -> str:
         following = r"(?=\d)" if in_memory == "layers." else ""
         key = re.sub(START + re.escape(in_memory) + following, written, key)
     return key
+
+
+def check_encoder_keys(prefix: str, missing_keys: Any, unexpected_keys: Any, source: Any) -> None:
+    """Raise where loading left encoder weights random or encoder tensors unread; other keys are transformers' to report.
+
+    Args:
+        prefix: what stands before the encoder's names in memory: "" in an encoder, "pixio." in a larger model.
+
+    Raises:
+        ValueError: names the first few keys.
+    """
+    encoder_parts = tuple(f"{prefix}{part}" for part in ("embeddings.", "layers.", "layernorm."))
+    unread_parts = (*encoder_parts, "embeddings.", "layers.", "layernorm.", "pixio.")
+    missing = sorted(key for key in missing_keys if key.startswith(encoder_parts))
+    unread = sorted(key for key in unexpected_keys if key.startswith(unread_parts))
+    for keys, problem in ((missing, "lacks encoder weights"), (unread, "holds encoder weights that the model lacks")):
+        if keys:
+            shown = ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
+            raise ValueError(
+                f"The checkpoint {str(source)!r} {problem}: {shown}. Is it a Pixio checkpoint of this size, and complete?"
+                " Pass allow_incomplete_encoder=True to load it all the same."
+            )
 
 
 class SpellingRename(WeightRenaming):

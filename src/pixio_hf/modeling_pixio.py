@@ -16,7 +16,7 @@ from transformers.models.pixio import modeling_pixio as upstream
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from .checkpoint_names import hub_to_memory_name, register_key_mapping
+from .checkpoint_names import check_encoder_keys, hub_to_memory_name, register_key_mapping
 from .configuration_pixio import PixioConfig
 from .masking import order_from_bool_mask
 from .stochastic_depth import add_kept_branch, draw_kept_samples
@@ -166,7 +166,8 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         loaded: Any = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
         model, info = loaded
         if not allow_incomplete_encoder:
-            check_encoder_keys(model, info["missing_keys"], info["unexpected_keys"], pretrained_model_name_or_path)
+            prefix = "" if isinstance(model, upstream.PixioModel) else "pixio."
+            check_encoder_keys(prefix, info["missing_keys"], info["unexpected_keys"], pretrained_model_name_or_path)
         return (model, info) if return_info else model
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args, **kwargs) -> Any:
@@ -179,26 +180,6 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         if (metadata := getattr(state_dict, "_metadata", None)) is not None:
             renamed._metadata = metadata  # pyright: ignore[reportAttributeAccessIssue]
         return super().load_state_dict(renamed, *args, **kwargs)
-
-
-def check_encoder_keys(model: nn.Module, missing_keys: Any, unexpected_keys: Any, source: Any) -> None:
-    """Raise where loading left encoder weights random or encoder tensors unread; other keys are transformers' to report.
-
-    Raises:
-        ValueError: names the first few keys.
-    """
-    prefix = "" if isinstance(model, upstream.PixioModel) else "pixio."
-    encoder_parts = tuple(f"{prefix}{part}" for part in ("embeddings.", "layers.", "layernorm."))
-    unread_parts = (*encoder_parts, "embeddings.", "layers.", "layernorm.", "pixio.")
-    missing = sorted(key for key in missing_keys if key.startswith(encoder_parts))
-    unread = sorted(key for key in unexpected_keys if key.startswith(unread_parts))
-    for keys, problem in ((missing, "lacks encoder weights"), (unread, "holds encoder weights that the model lacks")):
-        if keys:
-            shown = ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
-            raise ValueError(
-                f"The checkpoint {str(source)!r} {problem}: {shown}. Is it a Pixio checkpoint of this size, and complete?"
-                " Pass allow_incomplete_encoder=True to load it all the same."
-            )
 
 
 class PixioModel(PixioPreTrainedModel, upstream.PixioModel):
