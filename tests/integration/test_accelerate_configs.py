@@ -66,9 +66,12 @@ def test_fsdp_settings_reach_the_training_processes(monkeypatch):
 
 @pytest.mark.parametrize("config", ["multi_node", "fsdp2_5b"])
 def test_slurm_file_launches_every_machine(tmp_path, config):
-    """Stand-ins run the file: srun as two machines in turn, accelerate prints what it was told to launch."""
+    """Stand-ins run the file: srun as two machines in turn, accelerate prints what it was told to launch.
+
+    scontrol names its machines one after the other, slowly: who stops reading at the first would end it by a signal.
+    """
     programs = {
-        "scontrol": "printf 'node-a\\nnode-b\\n'",
+        "scontrol": "set -e; echo node-a; sleep 0.5; echo node-b",
         "srun": 'shift; for rank in 0 1; do SLURM_NODEID=$rank "$@"; done',
         "accelerate": 'printf "%s\\n" "$@" END',
     }

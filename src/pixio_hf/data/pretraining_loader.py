@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 from transformers.utils import logging
 
+from .decoding import stack_crops
 from .pretraining_stream import PretrainingStream, ReaderPlace, StreamOptions, check_damage
 from .sample_order import Position
 from .sample_sources import SampleSource, open_source
@@ -18,7 +19,7 @@ logger = logging.get_logger(__name__)
 def collate_samples(items: list[dict[str, Any]]) -> dict[str, Any]:
     """Items of one reader -> dict(images=(B, 3, S, S) uint8, keys, seeds, reader, position, damaged, num_dropped)."""
     return {
-        "images": torch.stack([item["image"] for item in items]),
+        "images": stack_crops([item["image"] for item in items]),
         "keys": [item["key"] for item in items],
         "seeds": [item["seed"] for item in items],
         "reader": items[-1]["reader"],
