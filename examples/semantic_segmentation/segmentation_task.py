@@ -15,9 +15,9 @@ from pixio_hf.checkpoints.finetuned_card import FineTuning, render_finetuned_car
 from pixio_hf.checkpoints.hub import push_folder
 from pixio_hf.data.depth_datasets import open_depth_dataset
 from pixio_hf.data.distance_classes import DISTANCE_CLASSES, DistanceClasses
-from pixio_hf.data.images import SYNTHETIC_DATASETS
 from pixio_hf.data.paired_augmentation import AugmentedDataset, SegmentationAugmentation
 from pixio_hf.data.segmentation_datasets import open_segmentation_dataset
+from pixio_hf.data.synthetic_scenes import SYNTHETIC_DATASETS
 from pixio_hf.evaluation.prediction import PredictionOptions
 from pixio_hf.evaluation.segmentation import evaluate_segmentation
 from pixio_hf.training.best_weights import BestWeights

@@ -12,7 +12,7 @@ import torch
 from torchvision.transforms import RandomResizedCrop
 
 import pixio_hf
-from pixio_hf.data.decoding import decode_random_crop, decode_rows, normalize_crops, read_jpeg_header
+from pixio_hf.data.decoding import decode_random_crop, decode_rows, normalize_crops, read_jpeg_header, stack_crops
 from pixio_hf.data.random_crop import crop_photo, draw_crop
 
 PHOTO = PIL.Image.open(Path(pixio_hf.__file__).parent / "assets" / "photos" / "coffee.jpg").convert("RGB")
@@ -132,7 +132,17 @@ def test_truncated_files_are_errors_not_grey(length):
         decode_random_crop(data, 64, (0.2, 1.0), 0)
 
 
-def test_normalisation_equals_the_image_processor():
-    crops = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+def test_stacked_crops_keep_the_colours_of_a_pixel_together():
+    crops = [decode_random_crop(to_jpeg(PHOTO), 64, (0.2, 1.0), seed) for seed in range(3)]
+    stacked = stack_crops(crops)
+    assert stacked.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(stacked, torch.stack(crops))
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_normalisation_equals_the_image_processor(memory_format):
+    crops = torch.randint(0, 256, (3, 3, 32, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    crops = crops.contiguous(memory_format=memory_format)
+    assert normalize_crops(crops).is_contiguous(memory_format=memory_format)
     expected = pixio_hf.PixioImageProcessor(do_resize=False)(list(crops), return_tensors="pt").pixel_values
     torch.testing.assert_close(normalize_crops(crops), expected, atol=1e-6, rtol=0)

@@ -10,7 +10,7 @@ import pytest
 from datasets import Array2D, Dataset, DatasetDict, Features, Image
 
 from pixio_hf.data.depth_datasets import KITTI_TEST_DRIVES, find_depth_protocol, open_depth_dataset
-from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, SyntheticSceneDataset
+from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
 from tests.fake_datasets import write_kitti, write_nyuv2
 
 SIZE = (12, 16)
@@ -96,6 +96,7 @@ def test_metadata_lines(tmp_path):
     (tmp_path / "metadata.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + "\n")
     dataset = open_depth_dataset(tmp_path, None, depth_scale=0.001)
     assert [item["name"] for item in dataset] == ["images/b.png", "images/a.png"]
+    assert dataset[0]["image"].mode == "RGB" and np.array_equal(np.asarray(dataset[0]["image"]), make_pair(1)[0])
     assert np.allclose(dataset[0]["depth"], stored[1] / 1000)
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "images/a.png"}\n')
     with pytest.raises(ValueError, match=r"metadata\.jsonl:1: expected .*depth_file_name"):
@@ -142,13 +143,19 @@ def test_tables(tmp_path):
         open_depth_dataset(tmp_path / "saved", "test", **options)
 
 
-def test_synthetic_scenes():
-    scenes = open_depth_dataset("synthetic-rooms", "val", num_scenes=2, image_size=32)
-    expected = SyntheticSceneDataset(2, first_seed=HELD_OUT_SEEDS.start, image_size=32)[1]
+@pytest.mark.parametrize(("split", "seeds"), [("train", TRAIN_SEEDS), ("val", HELD_OUT_SEEDS)])
+def test_synthetic_scenes(split, seeds):
+    scenes = open_depth_dataset("synthetic-rooms", split, num_scenes=2, image_size=32)
+    expected = SyntheticSceneDataset(2, first_seed=seeds.start, image_size=32)[1]
     item = scenes[1]
     assert np.array_equal(np.asarray(item["image"]), expected["image"].permute(1, 2, 0).numpy())
     assert np.array_equal(item["depth"], expected["depth"].numpy())
-    assert len(scenes) == 2 and item["name"] == f"scene {HELD_OUT_SEEDS.start + 1}"
+    assert len(scenes) == 2 and item["name"] == f"scene {seeds.start + 1}"
+
+
+def test_synthetic_scenes_have_two_splits():
+    with pytest.raises(ValueError, match="train and val, not 'test'"):
+        open_depth_dataset("synthetic-rooms", "test")
 
 
 @pytest.mark.parametrize(

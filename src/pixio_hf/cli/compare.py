@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from pixio_hf.configuration_pixio import HEAD_TYPES
 from pixio_hf.data.depth_datasets import find_depth_protocol, open_depth_dataset
-from pixio_hf.data.images import SYNTHETIC_DATASETS
+from pixio_hf.data.synthetic_scenes import SYNTHETIC_DATASETS
 from pixio_hf.data.synthetic_scenes.outdoors import OUTDOOR_MAX_DEPTH
 from pixio_hf.data.synthetic_scenes.rooms import ROOM_MAX_DEPTH
 from pixio_hf.evaluation.backbones import find_normalization, read_config

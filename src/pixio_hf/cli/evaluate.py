@@ -11,8 +11,8 @@ from torch.utils.data import Subset
 from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.data.depth_datasets import find_depth_protocol, open_depth_dataset
 from pixio_hf.data.image_labels import open_image_labels
-from pixio_hf.data.images import SYNTHETIC_DATASETS
 from pixio_hf.data.segmentation_datasets import open_segmentation_dataset
+from pixio_hf.data.synthetic_scenes import SYNTHETIC_DATASETS
 from pixio_hf.evaluation.case_pictures import load_matplotlib
 from pixio_hf.evaluation.depth import evaluate_depth
 from pixio_hf.evaluation.knn import evaluate_knn

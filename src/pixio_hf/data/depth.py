@@ -1,77 +1,13 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Images with metric depth: synthetic scenes or a folder, and batches of them."""
+"""Batches of images with metric depth, and the mean depth of a data set."""
 
 import random
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-
-from .images import SYNTHETIC_DATASETS, load_image_folder
-from .synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
-
-
-class FolderDepth(Dataset):
-    """Images and depth maps of a folder with a metadata.jsonl: item -> dict(image=PIL image, depth=PIL image).
-
-    Each line names one pair: {"file_name": "a.jpg", "depth_file_name": "a.png"}.
-    """
-
-    def __init__(self, folder: str | Path):
-        self.pairs = load_image_folder(folder)
-        if {"image", "depth"} - set(self.pairs.column_names):
-            raise ValueError(
-                f"{folder} must hold images and a metadata.jsonl with one {{'file_name': ..., 'depth_file_name': ...}} a"
-                f" line; found the columns {self.pairs.column_names}."
-            )
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        pair = self.pairs[index]
-        return {"image": pair["image"].convert("RGB"), "depth": pair["depth"]}
-
-
-def open_depth_datasets(
-    dataset: str,
-    image_size: int,
-    num_scenes: int,
-    num_eval_scenes: int,
-    cache_dir: str | None = None,
-    num_render_workers: int = 0,
-) -> tuple[Dataset, Dataset]:
-    """Open a training and an evaluation set; items hold "image" and "depth" (metres for synthetic scenes, 0 = none).
-
-    Synthetic scenes are evaluated on held-out seeds. A folder has subfolders train and val, each with a metadata.jsonl.
-
-    Raises:
-        ValueError: neither a known name nor such a folder.
-    """
-    if dataset in SYNTHETIC_DATASETS:
-        train, held_out = (
-            SyntheticSceneDataset(
-                count,
-                first_seed=seeds.start,
-                image_size=image_size,
-                kind=SYNTHETIC_DATASETS[dataset],  # pyright: ignore[reportArgumentType]
-                cache_dir=cache_dir,
-                num_workers=num_render_workers,
-            )
-            for count, seeds in ((num_scenes, TRAIN_SEEDS), (num_eval_scenes, HELD_OUT_SEEDS))
-        )
-        return train, held_out
-    folders = [Path(dataset) / split for split in ("train", "val")]
-    for folder in folders:
-        if not (folder / "metadata.jsonl").is_file():
-            raise ValueError(
-                f"{dataset!r} is neither one of {', '.join(SYNTHETIC_DATASETS)} nor a folder with train/metadata.jsonl and"
-                f" val/metadata.jsonl: {folder / 'metadata.jsonl'} is missing."
-            )
-    return FolderDepth(folders[0]), FolderDepth(folders[1])
 
 
 class DepthCollator:

@@ -13,9 +13,8 @@ from torch.utils.data import Dataset
 
 from .columns import open_encoded
 from .file_pairs import Listing, keep_existing, list_files, list_folder
-from .images import SYNTHETIC_DATASETS
 from .pair_reading import DEPTH_ENDINGS, read_depth_pair
-from .synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
+from .synthetic_scenes import HELD_OUT_SEEDS, SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
 
 # The drives that Eigen et al. (2014) keep for testing; the annotations folder mixes them with those to train on.
 _EIGEN_TEST_DRIVES = {
@@ -203,7 +202,7 @@ def open_depth_dataset(
             num_scenes,
             first_seed=(TRAIN_SEEDS if split == "train" else HELD_OUT_SEEDS).start,
             image_size=image_size,
-            kind=SYNTHETIC_DATASETS[str(name_or_path)],  # pyright: ignore[reportArgumentType]
+            kind=SYNTHETIC_DATASETS[str(name_or_path)],
             cache_dir=cache_dir,
             num_workers=num_render_workers,
         )

@@ -7,11 +7,10 @@ from typing import Protocol
 
 from torch.utils.data import Dataset
 
-from .images import SYNTHETIC_DATASETS
 from .sample_order import derive_seed
 from .shard_reading import RawSample, read_shard
 from .shards import IMAGE_SUFFIXES, find_shards, list_files
-from .synthetic_scenes import TRAIN_SEEDS, SyntheticSceneDataset
+from .synthetic_scenes import SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
 
 
 class SampleSource(Protocol):
@@ -116,7 +115,7 @@ def open_source(
             num_scenes,
             first_seed=TRAIN_SEEDS.start,
             image_size=image_size,
-            kind=SYNTHETIC_DATASETS[dataset],  # pyright: ignore[reportArgumentType]
+            kind=SYNTHETIC_DATASETS[dataset],
             cache_dir=cache_dir,
             num_workers=num_render_workers,
         )

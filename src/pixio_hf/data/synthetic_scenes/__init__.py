@@ -6,6 +6,7 @@ downloaded; numbers measured on them say nothing about a benchmark of photograph
 """
 
 from pixio_hf.data.synthetic_scenes.datasets import (
+    SYNTHETIC_DATASETS,
     SyntheticSceneDataset,
     iterable_scenes,
 )
@@ -25,6 +26,7 @@ from pixio_hf.data.synthetic_scenes.seeds import (
 __all__ = [
     "HELD_OUT_SEEDS",
     "SCENE_GENERATOR_VERSION",
+    "SYNTHETIC_DATASETS",
     "TRAIN_SEEDS",
     "RGBDBatch",
     "SceneKind",

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from datasets import IterableDataset
 
 _NUM_SHARDS = 64
+# Name on the command line -> kind of scene.
+SYNTHETIC_DATASETS: dict[str, SceneKind] = {
+    "synthetic-rooms": "room",
+    "synthetic-outdoor": "outdoor",
+    "synthetic-mixed": "mixed",
+}
 
 
 def check_seed_range(first_seed: int, num_scenes: int) -> None:
