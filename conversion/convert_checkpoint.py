@@ -10,7 +10,6 @@ Kind and size are recognised from the weights. The folder appears when everythin
 
 import argparse
 import json
-import signal
 import sys
 from typing import Any
 
@@ -20,6 +19,7 @@ import pixio_hf  # noqa: F401 - registers the models that verification opens thr
 from pixio_hf.checkpoints.hub import check_repo_id, push_folder
 from pixio_hf.checkpoints.importing import convert_checkpoint
 from pixio_hf.checkpoints.reading import KINDS
+from pixio_hf.cli.script_exit import run_script
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -127,13 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # A polite kill cleans up like Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        main()
-    except (ValueError, OSError) as error:
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("Interrupted; nothing is left behind.", file=sys.stderr)
-        sys.exit(130)
+    run_script(main)

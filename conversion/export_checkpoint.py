@@ -10,10 +10,9 @@ key and value are one matrix in the original.
 """
 
 import argparse
-import signal
-import sys
 
 from pixio_hf.checkpoints.exporting import export_checkpoint
+from pixio_hf.cli.script_exit import run_script
 
 
 def main() -> None:
@@ -30,13 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # A polite kill cleans up like Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        main()
-    except (ValueError, OSError) as error:
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("Interrupted; nothing is left behind.", file=sys.stderr)
-        sys.exit(130)
+    run_script(main)

@@ -26,12 +26,12 @@ import torch
 from ablation_depth import NUM_TAPS, build_head, encode, evaluate_head, train_head
 from ablation_report import write_report
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
 from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
+from pixio_hf.training.flops import pretraining_flops
 from pixio_hf.training.parameter_groups import weight_decay_groups
 from pixio_hf.training.resume import StepBatchSampler
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
@@ -118,22 +118,13 @@ def load_rooms(rooms: SyntheticSceneDataset, num_labelled: int) -> tuple[Tensor,
     )
 
 
-def count_flops(model: PixioForPreTraining) -> float:
-    """FLOPs of one image's forward and backward pass, matrix products only (a multiplication and an addition are two)."""
-    size = model.config.image_size
-    with FlopCounterMode(display=False) as counter:
-        model(torch.zeros(2, 3, size, size)).loss.backward()
-    model.zero_grad()
-    return counter.get_total_flops() / 2
-
-
 def count_steps(variant: str, args: AblationArguments) -> int:
     """Pre-training steps of a variant: none, the budget, or as many as cost the FLOPs of Pixio's."""
     if variant == "random":
         return 0
     if variant != "mae_equal_flops":
         return args.num_steps
-    mae, pixio = (count_flops(PixioForPreTraining(PixioConfig(**SIZES, **changes))) for changes in (MAE, PIXIO))
+    mae, pixio = (pretraining_flops(PixioConfig(**SIZES, **changes)) for changes in (MAE, PIXIO))
     return round(args.num_steps * pixio / mae)
 
 
@@ -177,7 +168,7 @@ def run(variant: str, seed: int, args: AblationArguments) -> str:
         "num_steps": num_steps,
         "images_seen": num_steps * args.batch_size,
         "pretraining_cpu_seconds": time.process_time() - start,
-        "pretraining_flops": num_steps * args.batch_size * count_flops(model),
+        "pretraining_flops": num_steps * args.batch_size * pretraining_flops(config),
         "last_pretraining_loss": sum(losses[-50:]) / len(losses[-50:]) if losses else None,
     }
     start = time.process_time()

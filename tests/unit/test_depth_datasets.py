@@ -3,13 +3,15 @@
 
 import json
 import pickle
+from collections import Counter
 
 import numpy as np
 import PIL.Image
 import pytest
 from datasets import Array2D, Dataset, DatasetDict, Features, Image
 
-from pixio_hf.data.depth_datasets import KITTI_TEST_DRIVES, find_depth_protocol, open_depth_dataset
+from pixio_hf.data.depth_datasets import DEPTH_PROTOCOLS, find_depth_protocol, list_kitti, open_depth_dataset
+from pixio_hf.data.kitti_split import KITTI_TEST_FRAMES
 from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
 from tests.fake_datasets import write_kitti, write_nyuv2
 
@@ -57,7 +59,6 @@ def test_nyuv2_by_listing_and_by_split_file(tmp_path):
 
 def test_kitti_by_listing_and_by_split_file(tmp_path):
     maps = write_kitti(tmp_path, 2, 1, size=(40, 120), write_lists=True)
-    assert len(KITTI_TEST_DRIVES) == 28
     for split, count in (("train", 2), ("val", 1)):
         listed = open_depth_dataset(tmp_path, split)
         from_file = open_depth_dataset(tmp_path, split, split_file=tmp_path / f"{split}.txt")
@@ -66,6 +67,40 @@ def test_kitti_by_listing_and_by_split_file(tmp_path):
             assert item["name"] == other["name"]
             assert np.array_equal(item["depth"], depth) and item["depth"].dtype == np.float32
             assert np.array_equal(np.asarray(item["image"]), np.asarray(PIL.Image.open(tmp_path / item["name"])))
+
+
+def touch_kitti_frames(root, drive, frames):
+    """Empty files where KITTI has these frames; listing opens none."""
+    for folder in (
+        f"images/{drive[:10]}/{drive}/image_02/data",
+        f"annotations/{drive}/proj_depth/groundtruth/image_02",
+    ):
+        (root / folder).mkdir(parents=True)
+        for frame in frames:
+            (root / folder / frame).touch()
+
+
+def test_kitti_splits_are_those_of_eigen(tmp_path):
+    # Counts per date from the list of the 652 frames: github.com/nianticlabs/monodepth2, splits/eigen_benchmark.
+    dates = Counter({date: 0 for date in ("2011_09_26", "2011_09_28", "2011_09_29", "2011_09_30", "2011_10_03")})
+    for drive, frames in KITTI_TEST_FRAMES.items():
+        dates[drive[:10]] += len(frames)
+        # The real folders hold many more annotated frames than the list.
+        touch_kitti_frames(tmp_path, drive, {*frames, "0000009998.png", "0000009999.png"})
+    assert list(dates.values()) == [487, 23, 23, 71, 48] and len(KITTI_TEST_FRAMES) == 28
+    listed = list_kitti(tmp_path, "val").checked("")
+    assert len(listed) == 652 == DEPTH_PROTOCOLS["kitti"].num_pairs["val"]
+    assert {(label.parts[-5], label.name) for _, label in listed} == {
+        (drive, frame) for drive, frames in KITTI_TEST_FRAMES.items() for frame in frames
+    }
+    # An excerpt of KITTI is listed as it is.
+    (tmp_path / "annotations/2011_09_26_drive_0002_sync/proj_depth/groundtruth/image_02/0000000069.png").unlink()
+    assert len(list_kitti(tmp_path, "val").checked("")) == 651 + 2 * 28
+    # Eigen trains on drives through city, residential areas and on roads; the campus and persons are in neither split.
+    train = ["2011_09_26_drive_0001_sync", "2011_09_28_drive_0001_sync", "2011_10_03_drive_0042_sync"]
+    for drive in [*train, "2011_09_28_drive_0016_sync", "2011_09_28_drive_0222_sync"]:
+        touch_kitti_frames(tmp_path, drive, ["0000000005.png"])
+    assert [label.parts[-5] for _, label in list_kitti(tmp_path, "train").checked("")] == train
 
 
 @pytest.mark.parametrize("ending", [".png", ".npy", ".tiff"])

@@ -27,12 +27,12 @@ def assert_maps(root, split, maps, num_classes, **options):
 
 def test_class_names():
     assert [len(set(names)) for names in (ADE20K_CLASSES, VOC_CLASSES, LOVEDA_CLASSES)] == [150, 21, 7]
-    assert (ADE20K_CLASSES[12], ADE20K_CLASSES[149], VOC_CLASSES[15], LOVEDA_CLASSES[0]) == (
-        "person",
-        "flag",
-        "person",
-        "background",
-    )
+    # Every seventh row of objectInfo150.txt, see class_names.py.
+    rows = "wall bed door water rug wardrobe column fireplace pool_table blind countertop bar tower dirt_track bottle"
+    rows += " conveyer_belt basket ball animal hood pier glass"
+    assert [name.replace(" ", "_") for name in ADE20K_CLASSES[::7]] == rows.split()
+    assert (VOC_CLASSES[1], VOC_CLASSES[15], VOC_CLASSES[20]) == ("aeroplane", "person", "tvmonitor")
+    assert LOVEDA_CLASSES == ("background", "building", "road", "water", "barren", "forest", "agriculture")
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
@@ -40,6 +40,30 @@ def test_class_names():
 def test_ade20k(tmp_path, split, raw):
     maps = write_ade20k(tmp_path, 2, 2, size=(40, 56), raw=raw)
     assert assert_maps(tmp_path, split, maps, 150).do_reduce_labels is raw
+
+
+def test_the_rare_mask_that_tells_how_ade20k_counts_is_found(tmp_path):
+    maps = write_ade20k(tmp_path, 0, 100, size=(8, 8), raw=True)["val"]
+    flag = sorted((tmp_path / "annotations/validation").iterdir())[42]
+    for path in (tmp_path / "annotations/validation").iterdir():
+        if path != flag:
+            PIL.Image.fromarray(np.full((8, 8), 3, np.uint8)).save(path)
+    (tmp_path / "annotations/training").mkdir()
+    dataset, protocol = open_segmentation_dataset(tmp_path, "val")
+    assert protocol.do_reduce_labels and np.array_equal(dataset[42]["segmentation_map"], maps[42])
+
+
+def test_voc_with_the_masks_of_sbd(tmp_path):
+    write_voc(tmp_path, 3, 1, size=(16, 16))
+    lists = tmp_path / "ImageSets/Segmentation"
+    (lists / "train.txt").rename(lists / "trainaug.txt")
+    (lists / "train.txt").write_text("train_000000\n")
+    (tmp_path / "SegmentationClassAug").mkdir()
+    for name in ("train_000001.png", "train_000002.png"):
+        (tmp_path / "SegmentationClass" / name).rename(tmp_path / "SegmentationClassAug" / name)
+    names = [item["name"] for item in open_segmentation_dataset(tmp_path, "train")[0]]
+    assert names == [f"JPEGImages/train_{index:06d}.jpg" for index in range(3)]
+    assert len(open_segmentation_dataset(tmp_path, "val")[0]) == 1
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
@@ -61,6 +85,16 @@ def test_loveda_as_published_and_remapped(tmp_path, remapped):
     assert_maps(tmp_path, "val", maps, 7, do_reduce_labels=not remapped)
     with pytest.raises(ValueError, match="holds 255, so its numbers" if remapped else r"has the numbers \[7\]"):
         open_segmentation_dataset(tmp_path, "val", do_reduce_labels=remapped)[0][0]
+
+
+def test_loveda_unpacked_without_a_folder_of_its_own(tmp_path):
+    maps = write_loveda(tmp_path / "zips", 2, 2, size=(40, 40))
+    for name in ("Train", "Val"):
+        (tmp_path / "zips" / name / name).rename(tmp_path / name)
+    for split in ("train", "val"):
+        assert assert_maps(tmp_path, split, maps, 7).name == "loveda"
+    with pytest.raises(ValueError, match="holds no LoveDA"):
+        open_segmentation_dataset(tmp_path / "zips", protocol="loveda")
 
 
 def test_a_data_set_remapped_by_half_is_an_error(tmp_path):

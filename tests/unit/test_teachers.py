@@ -7,7 +7,8 @@ import transformers
 from torch import Tensor, nn
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
-from pixio_hf.training.teachers import FINAL_NORMS, DistillationTeacher, load_teacher
+from pixio_hf.training.teachers import DistillationTeacher, load_teacher
+from pixio_hf.vit_families import FINAL_NORMS
 from tests.tiny_models import randomize_weights, tiny_config
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]

@@ -22,7 +22,7 @@ from pixio_hf.evaluation.comparison import ComparisonRecipe, compare_model, rend
 from pixio_hf.evaluation.probes import fit_crop_size
 from pixio_hf.evaluation.results import render_json
 from pixio_hf.heads import dpt_tap_blocks
-from pixio_hf.training.teachers import square_side
+from pixio_hf.vit_families import square_side
 
 from .files import check_targets, write_bytes
 from .loading import choose_device

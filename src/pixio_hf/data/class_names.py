@@ -1,5 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Names of the classes of ADE20K (150), Pascal VOC (21) and LoveDA (7), in the order of their numbers."""
+"""Names of the classes of ADE20K (150), Pascal VOC (21) and LoveDA (7), in the order of their numbers.
+
+Checked against public lists: objectInfo150.txt of github.com/CSAILVision/sceneparsing (the first name of each row, but for
+"television receiver", which other projects say too), pascal-voc-id2label.json of huggingface/label-files on the Hub, and
+torchgeo.datasets.LoveDA (mmsegmentation says "agricultural").
+"""
 
 ADE20K_CLASSES = tuple(
     """wall, building, sky, floor, tree, ceiling, road, bed, windowpane, grass, cabinet, sidewalk, person, earth, door,

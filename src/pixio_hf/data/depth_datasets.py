@@ -13,21 +13,9 @@ from torch.utils.data import Dataset
 
 from .columns import open_encoded
 from .file_pairs import Listing, keep_existing, list_files, list_folder
+from .kitti_split import KITTI_TEST_FRAMES, is_left_out
 from .pair_reading import DEPTH_ENDINGS, read_depth_pair
 from .synthetic_scenes import HELD_OUT_SEEDS, SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
-
-# The drives that Eigen et al. (2014) keep for testing; the annotations folder mixes them with those to train on.
-_EIGEN_TEST_DRIVES = {
-    "2011_09_26": "0002 0009 0013 0020 0023 0027 0029 0036 0046 0048 0052 0056 0059 0064 0084 0086 0093 0096 0101 0106"
-    " 0117",
-    "2011_09_28": "0002",
-    "2011_09_29": "0071",
-    "2011_09_30": "0016 0018 0027",
-    "2011_10_03": "0027 0047",
-}
-KITTI_TEST_DRIVES = frozenset(
-    f"{date}_drive_{number}_sync" for date, numbers in _EIGEN_TEST_DRIVES.items() for number in numbers.split()
-)
 
 
 def list_nyuv2(root: Path, split: str | None) -> Listing:
@@ -38,16 +26,21 @@ def list_nyuv2(root: Path, split: str | None) -> Listing:
 
 
 def list_kitti(root: Path, split: str | None) -> Listing:
-    """Every annotated frame of the left colour camera: Eigen's 28 test drives (val) or all other drives (train)."""
+    """Annotated frames of the left colour camera: Eigen's 652 test frames (val) or all of the training drives (train).
+
+    Where some of the 652 are missing, as in an excerpt of KITTI, val is every annotated frame of the 28 test drives.
+    """
     pairs, annotations = [], root / "annotations"
     if not annotations.is_dir():
         raise ValueError(f"The folder {annotations} is missing.")
     for drive in sorted(path for path in annotations.iterdir() if path.is_dir()):
-        if (drive.name in KITTI_TEST_DRIVES) != (split == "val"):
+        if (drive.name in KITTI_TEST_FRAMES) != (split == "val") or is_left_out(drive.name):
             continue
         for depth in list_files(drive / "proj_depth/groundtruth/image_02", (".png",)):
             pairs.append((root / "images" / drive.name[:10] / drive.name / "image_02/data" / depth.name, depth))
-    return keep_existing(pairs)
+    tested = [pair for pair in pairs if pair[1].name in KITTI_TEST_FRAMES.get(pair[1].parts[-5], ())]
+    is_complete = len(tested) == sum(map(len, KITTI_TEST_FRAMES.values()))
+    return keep_existing(tested if is_complete else pairs)
 
 
 list_depth_folder = partial(

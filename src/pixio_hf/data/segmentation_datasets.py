@@ -15,7 +15,8 @@ from .columns import open_encoded
 from .file_pairs import Listing, keep_existing, list_folder, pair_by_name
 from .pair_reading import IGNORED, MASK_ENDINGS, name_of, read_mask, read_mask_pair
 
-NUM_PROBED_MASKS = 32
+# Only one mask in fifty of the published ADE20K shows its class 150, the flag, and so tells how it counts.
+NUM_PROBED_MASKS = 512
 
 
 def list_ade20k(root: Path, split: str | None) -> Listing:
@@ -27,10 +28,14 @@ def list_ade20k(root: Path, split: str | None) -> Listing:
 def list_voc(root: Path, split: str | None) -> Listing:
     """JPEGImages/*.jpg with SegmentationClass/*.png, for the names in ImageSets/Segmentation/{train,val}.txt.
 
+    The published 10,582 training images are VOC's 1,464 and those of SBD. Other projects' scripts list them in trainaug.txt,
+    which is used instead of train.txt where there is one, and put SBD's masks into SegmentationClassAug.
+
     Raises:
         ValueError: that list is missing or has lines that are no names (file:line).
     """
-    names = root / "ImageSets" / "Segmentation" / f"{split}.txt"
+    lists = root / "ImageSets" / "Segmentation"
+    names = lists / ("trainaug.txt" if split == "train" and (lists / "trainaug.txt").is_file() else f"{split}.txt")
     if not names.is_file():
         raise ValueError(f"{names} is missing: the folders of Pascal VOC do not tell its splits. Pass a split file.")
     pairs = []
@@ -40,16 +45,32 @@ def list_voc(root: Path, split: str | None) -> Listing:
         if len(line.split()) != 1 or "/" in line:
             raise ValueError(f"{names}:{number}: expected one image name without folder and ending, got {line!r}.")
         name = line.strip()
-        pairs.append((root / "JPEGImages" / f"{name}.jpg", root / "SegmentationClass" / f"{name}.png"))
+        mask, added = (root / folder / f"{name}.png" for folder in ("SegmentationClass", "SegmentationClassAug"))
+        pairs.append((root / "JPEGImages" / f"{name}.jpg", added if added.is_file() and not mask.is_file() else mask))
     return keep_existing(pairs)
 
 
+def find_loveda_split(root: Path, split: str) -> Path | None:
+    """Folder of a split: Train/Train as in SPEC 6.2, or Train where Train.zip was unpacked into the root itself."""
+    name = {"train": "Train", "val": "Val"}[split]
+    for folder in (root / name / name, root / name):
+        if (folder / "Rural").is_dir() or (folder / "Urban").is_dir():
+            return folder
+    return None
+
+
 def list_loveda(root: Path, split: str | None) -> Listing:
-    """{Train/Train,Val/Val}/{Rural,Urban}/images_png/*.png with masks_png/*.png."""
-    folder = {"train": "Train/Train", "val": "Val/Val"}[split or ""]
+    """{Train/Train,Val/Val}/{Rural,Urban}/images_png/*.png with masks_png/*.png; also without the doubled folder.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+    folder = find_loveda_split(root, split or "")
+    if folder is None:
+        raise ValueError(f"The folder {root} holds no LoveDA: Train/Train/Rural or Train/Rural, and Val likewise.")
     joined = Listing([])
     for area in ("Rural", "Urban"):
-        listing = pair_by_name(root / folder / area / "images_png", root / folder / area / "masks_png", (".png",))
+        listing = pair_by_name(folder / area / "images_png", folder / area / "masks_png", (".png",))
         joined.pairs.extend(listing.pairs)
         joined.problems.extend(listing.problems)
     return joined
@@ -99,7 +120,7 @@ def recognise_masks(path: Path) -> str:
     """Name of the protocol whose folders a data set has; "folder" for all others."""
     if (path / "SegmentationClass").is_dir():
         return "voc"
-    if (path / "Train/Train").is_dir() or (path / "Val/Val").is_dir():
+    if find_loveda_split(path, "train") or find_loveda_split(path, "val"):
         return "loveda"
     is_ade = any((path / f"annotations/{name}").is_dir() for name in ("training", "validation"))
     return "ade20k" if is_ade else "folder"
@@ -168,7 +189,7 @@ def wrong_numbers(class_ids: np.ndarray, num_classes: int) -> list[int]:
 def masks_count_from_one(masks: Sequence[Any], num_classes: int) -> bool:
     """Tell masks as published (0 = no class, 1..num_classes) from ready ones (0..num_classes-1, 255 = no class).
 
-    The first of up to 32 masks, evenly spread, that only one of the two allows decides: the number num_classes occurs
+    The first of up to 512 masks, evenly spread, that only one of the two allows decides: the number num_classes occurs
     in the first kind only, 255 in the second only.
 
     Raises:

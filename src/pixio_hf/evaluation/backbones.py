@@ -18,7 +18,7 @@ from transformers.utils.hub import cached_file
 
 from ..checkpoints.bundled import find_checkpoint
 from ..image_processing_pixio import PixioImageProcessor
-from ..training.teachers import FINAL_NORMS, OPTIONAL_WEIGHTS, square_side
+from ..vit_families import FINAL_NORMS, encode_whole, find_lacking_weights, square_side, stop_masking
 
 # The model types that are known; the final LayerNorm of each is named in FINAL_NORMS.
 FAMILIES = tuple(FINAL_NORMS)
@@ -58,8 +58,7 @@ class PlainBackbone(nn.Module):
             )
         if getattr(model, "pooler", None) is not None:
             model.pooler = None
-        if config.model_type == "vit_mae":
-            config.mask_ratio = 0.0
+        stop_masking(config)
         self.model = model
         self.final_norm_name = final_norm
         self.model_type: str = config.model_type
@@ -83,15 +82,7 @@ class PlainBackbone(nn.Module):
             raise ValueError(
                 f"Image sides must be multiples of the patch size {patch_size}, got {height} x {width} pixels."
             )
-        arguments: dict[str, Any] = {}
-        if self.model_type in ("vit", "vit_mae"):  # the others always fit their positions to the image
-            arguments["interpolate_pos_encoding"] = True
-        if self.model_type == "vit_mae":
-            # Ascending noise keeps the patches in order; left to itself MAE shuffles them, even where none is masked.
-            num_patches = (height // patch_size) * (width // patch_size)
-            noise = torch.arange(num_patches, device=pixel_values.device, dtype=torch.float32)
-            arguments["noise"] = noise.expand(len(pixel_values), -1)
-        states = self.model(pixel_values, output_hidden_states=True, **arguments).hidden_states
+        states = encode_whole(self.model, pixel_values, output_hidden_states=True).hidden_states
         normalize = self.model.get_submodule(self.final_norm_name)
         first_patch = self.num_class_tokens + self.num_registers
         taps = []
@@ -149,7 +140,7 @@ def load_backbone(name: str) -> LoadedBackbone:
         model, info = AutoModel.from_pretrained(source, config=config, dtype=torch.float32, output_loading_info=True)
     except OSError as error:
         raise ValueError(f"The weights of {name!r} cannot be read: {error}") from error
-    if missing := sorted(key for key in info["missing_keys"] if not key.startswith(OPTIONAL_WEIGHTS)):
+    if missing := find_lacking_weights(info["missing_keys"]):
         raise ValueError(f"The model {name!r} lacks weights: {', '.join(missing[:4])}. Is its checkpoint complete?")
     normalization = find_normalization(name, config.model_type)
     processor = PixioImageProcessor(

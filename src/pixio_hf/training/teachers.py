@@ -9,19 +9,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
 from ..configuration_pixio import PixioConfig
 from ..image_processing_pixio import PixioImageProcessor
-
-# model_type -> the final LayerNorm of its AutoModel class. Replacing it with an identity makes last_hidden_state the last
-# block's output whatever a class's hidden_states mean.
-FINAL_NORMS = {
-    "pixio": "layernorm",
-    "dinov2": "layernorm",
-    "dinov2_with_registers": "layernorm",
-    "dinov3_vit": "norm",
-    "vit": "layernorm",
-    "vit_mae": "layernorm",
-}
-# Never trained, or not used for whole images: a checkpoint may lack them.
-OPTIONAL_WEIGHTS = ("pooler.", "embeddings.mask_token")
+from ..vit_families import FINAL_NORMS, encode_whole, find_lacking_weights, square_side, stop_masking
 
 
 class DistillationTeacher(nn.Module):
@@ -45,8 +33,7 @@ class DistillationTeacher(nn.Module):
                 f"A {config.model_type!r} model cannot be a teacher; these can: {', '.join(FINAL_NORMS)}."
             )
         setattr(model, FINAL_NORMS[config.model_type], nn.Identity())
-        if config.model_type == "vit_mae":
-            config.mask_ratio = 0.0
+        stop_masking(config)
         self.model = model.eval().requires_grad_(False)
         self.hidden_size: int = config.hidden_size
         self.patch_size = square_side(config.patch_size)
@@ -94,14 +81,7 @@ class DistillationTeacher(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Resize and normalise images as the teacher needs them, and encode them whole."""
         pixel_values = self.processor(images, return_tensors="pt").pixel_values
-        arguments = {}
-        if self.model.config.model_type in ("vit", "vit_mae"):  # the others always fit their positions to the image
-            arguments["interpolate_pos_encoding"] = True
-        if self.model.config.model_type == "vit_mae":
-            # Ascending noise: otherwise MAE shuffles the patches, even where none is masked.
-            noise = torch.arange(self.grid_size**2, device=pixel_values.device, dtype=torch.float32)
-            arguments["noise"] = noise.expand(len(pixel_values), -1)
-        tokens = self.model(pixel_values, **arguments).last_hidden_state
+        tokens = encode_whole(self.model, pixel_values).last_hidden_state
         first_patch = self.num_class_tokens + self.num_registers
         return torch.cat((tokens[:, : self.num_class_tokens], tokens[:, first_patch:]), dim=1)
 
@@ -119,7 +99,7 @@ def load_teacher(source: str, image_size: int | None = None) -> DistillationTeac
     if model_type not in FINAL_NORMS:  # before any weight is loaded
         raise ValueError(f"{source!r} is a {model_type!r} model; a teacher must be one of {', '.join(FINAL_NORMS)}.")
     model, info = AutoModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
-    if missing := sorted(name for name in info["missing_keys"] if not name.startswith(OPTIONAL_WEIGHTS)):
+    if missing := find_lacking_weights(info["missing_keys"]):
         raise ValueError(
             f"The teacher {source!r} lacks weights: {', '.join(missing[:4])}. Is its checkpoint complete?"
         )
@@ -137,15 +117,3 @@ def load_teacher(source: str, image_size: int | None = None) -> DistillationTeac
         list(processor.image_mean) if normalizes else [0.0] * 3,
         list(processor.image_std) if normalizes else [1.0] * 3,
     )
-
-
-def square_side(side: Any) -> int:
-    """One number from a size that transformers' configurations give as a number or a pair.
-
-    Raises:
-        ValueError: two different sides.
-    """
-    sides = {side} if isinstance(side, int) else set(side)
-    if len(sides) != 1:
-        raise ValueError(f"Images and patches must be square, got {side}.")
-    return sides.pop()
