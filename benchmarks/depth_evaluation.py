@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--num_rooms", type=int, default=128)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
-    args.batch_size = args.batch_size or (4 if args.device == "cpu" else 16)
+    args.batch_size = args.batch_size or (16 if torch.device(args.device).type == "cuda" else 4)
     torch.manual_seed(0)
     float32 = PixioForDepthEstimation(PixioConfig.preset(args.preset)).eval().to(args.device)
     bfloat16 = copy.deepcopy(float32).bfloat16()

@@ -12,6 +12,10 @@ a config.json of any size, both with random weights, or a checkpoint to start fr
 its image processor, in OUTPUT_DIR/students/NAME. The teacher is a Pixio checkpoint, or a DINOv2, DINOv3, ViT or ViTMAE of
 transformers; its patch grid has to be the students' (pixio_hf.training.teachers says which of its tokens are taken).
 
+The learning rate follows from the recipe's base rate and the total batch, over processes and gradient accumulation. Crops
+and masks belong to the samples: N processes do what one does with N times the batch, and all students see the same patches.
+With examples/accelerate_configs/fsdp2_5b.yaml the students are sharded over the GPUs (FSDP2); each GPU has a whole teacher.
+
 The default data set is rendered, not photographed: synthetic rooms of pixio_hf.data.synthetic_scenes. --dataset takes
 your own images instead, a folder or shards. Interrupt it at any time; the same command continues from the last checkpoint.
 
@@ -21,8 +25,6 @@ held-out rooms, after 500 of the 600 steps, 0.0165 (class tokens 0.0058, patches
 place scores 0.167 there.
 """
 
-import json
-import os
 import sys
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -31,19 +33,24 @@ from typing import Any, cast
 import torch
 from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration, set_seed
+from torchvision.transforms.v2.functional import InterpolationMode, resize
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
-from pixio_hf import PixioConfig, PixioImageProcessor
+from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
 from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.configuration_pixio import PRESETS
 from pixio_hf.data.decoding import normalize_crops
+from pixio_hf.data.mask_noise import draw_mask_noise
 from pixio_hf.data.pretraining_loader import open_pretraining_stream
 from pixio_hf.data.pretraining_stream import StreamOptions
+from pixio_hf.masking import num_mask_blocks
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
 from pixio_hf.training.distillation_recipes import RECIPES, DistillationRecipe
+from pixio_hf.training.distributed import check_num_processes, keep_loss_in_float32, save_whole_model
 from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.resume import find_last_checkpoint, save_checkpoint
+from pixio_hf.training.resume import replace_folder
+from pixio_hf.training.run_checkpoints import resume_run, save_run
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
 from pixio_hf.training.teachers import DistillationTeacher, load_teacher
 
@@ -73,7 +80,8 @@ class DistillationArguments:
     drop_path_rate: float | None = None
     num_steps: int | None = field(default=None, metadata={"help": "Optimizer steps."})
     warmup_steps: int | None = field(default=None, metadata={"help": "Steps of linear warm-up."})
-    batch_size: int | None = field(default=None, metadata={"help": "Images per process and step."})
+    batch_size: int | None = field(default=None, metadata={"help": "Images per process and forward pass."})
+    gradient_accumulation_steps: int = field(default=1, metadata={"help": "Forward passes per optimizer step."})
     base_learning_rate: float | None = field(default=None, metadata={"help": "Rate at a total batch of 256."})
     min_learning_rate: float = 0.0
     weight_decay: float = 0.05
@@ -141,13 +149,11 @@ def build_student(
     return PixioForDistillation(make_config(source, **overrides))
 
 
-def save_students(students: dict[str, Any], folder: Path, image_size: int, dtype: torch.dtype) -> None:
-    """Write encoders and their image processor into folders of their names, all of them or none."""
-    partial = folder.with_name(f"partial-{folder.name}")
-    for name, student in students.items():
-        student.pixio.to(dtype).save_pretrained(partial / name)
-        PixioImageProcessor(size={"height": image_size, "width": image_size}).save_pretrained(partial / name)
-    os.replace(partial, folder)
+def view_of_students(images: torch.Tensor, image_size: int) -> torch.Tensor:
+    """Normalised images of the students' side S, of crops that the teacher may need larger: uint8 -> (B, 3, S, S)."""
+    if images.shape[-1] != image_size:
+        images = resize(images, [image_size, image_size], InterpolationMode.BICUBIC, antialias=True)
+    return normalize_crops(images)
 
 
 def main(args: DistillationArguments) -> None:
@@ -158,13 +164,19 @@ def main(args: DistillationArguments) -> None:
     final = output_dir / "students"
     if final.exists():
         raise ValueError(f"This run is finished: {final} exists. Choose another --output_dir.")
+    if args.mixed_precision == "fp16" and len(names) > 1 and args.gradient_accumulation_steps > 1:
+        # Accelerate has one loss scale, which each student's step may change: in the midst of the next one's sum.
+        raise ValueError("Several students cannot accumulate gradients in fp16; choose --mixed_precision bf16.")
     accelerator = Accelerator(
         mixed_precision=args.mixed_precision,
+        gradient_accumulation_steps=args.gradient_accumulation_steps,
         log_with="tensorboard",
         project_config=ProjectConfiguration(project_dir=str(output_dir)),
     )
-    set_seed(args.seed, device_specific=True)
+    check_num_processes(accelerator)
+    keep_loss_in_float32(accelerator)
 
+    set_seed(args.seed)
     teacher = load_teacher(find_checkpoint(args.teacher), args.teacher_image_size).to(accelerator.device)
     teacher.model.set_attn_implementation(args.attn_implementation)
     overrides = {} if args.student else {"hidden_size": 28, "num_hidden_layers": 4}
@@ -176,6 +188,9 @@ def main(args: DistillationArguments) -> None:
         student.set_attn_implementation(args.attn_implementation)
         students.append(student)
     assert image_size is not None
+    set_seed(args.seed, device_specific=True)  # for stochastic depth
+    grid = teacher.grid_size
+    num_blocks = num_mask_blocks(grid, grid, recipe.mask_grid_size) if recipe.mask_ratio else 0
 
     # The same crop for teacher and students, each of which resizes it to its own side.
     loader = open_pretraining_stream(
@@ -191,32 +206,16 @@ def main(args: DistillationArguments) -> None:
         num_render_workers=args.num_render_workers,
     )
 
-    learning_rate = absolute_learning_rate(recipe.base_learning_rate, recipe.batch_size * accelerator.num_processes)
-    optimizers = [
-        torch.optim.AdamW(
-            weight_decay_groups(student.named_parameters(), args.weight_decay),
-            lr=learning_rate,
-            betas=(0.9, 0.95),
-            fused=True,
-        )
-        for student in students
-    ]
-    prepared = accelerator.prepare(*students, *optimizers)
-    students, optimizers = prepared[: len(names)], prepared[len(names) :]
-
-    first_step, data_state = 0, f"data-{accelerator.process_index}.json"
-    if (last := find_last_checkpoint(output_dir)) is not None:
-        checkpoint, first_step = last
-        state = json.loads((checkpoint / data_state).read_text())
-        if state["students"] != names:
-            raise ValueError(f"{output_dir} holds a run with other students: {', '.join(state['students'])}.")
-        accelerator.load_state(str(checkpoint))
-        loader.load_state_dict(state)
-        accelerator.print(f"Resuming from {checkpoint}")
-
-    def write_checkpoint(folder: str) -> None:
-        accelerator.save_state(folder)
-        (Path(folder) / data_state).write_text(json.dumps({**loader.state_dict(), "students": names}))
+    total_batch_size = recipe.batch_size * accelerator.num_processes * args.gradient_accumulation_steps
+    learning_rate = absolute_learning_rate(recipe.base_learning_rate, total_batch_size)
+    optimizers = []
+    for index, student in enumerate(students):
+        groups = weight_decay_groups(student.named_parameters(), args.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.95), fused=True)
+        # Pair by pair, in one order for both: to shard, Accelerate takes one model and its optimizer at a time.
+        students[index], optimizer = accelerator.prepare(student, optimizer)
+        optimizers.append(optimizer)
+    first_step = resume_run(accelerator, loader, output_dir, "data", {"students": names})
 
     settings = {**asdict(args), **asdict(recipe), "student": " ".join(sources)}
     accelerator.init_trackers("tensorboard", {name: value for name, value in settings.items() if value is not None})
@@ -228,60 +227,68 @@ def main(args: DistillationArguments) -> None:
     )
     for student in students:
         student.train()
-    for step, batch in zip(range(first_step, recipe.num_steps), loader, strict=False):  # the loader is endless
+    batches = iter(loader)
+    for step in range(first_step, recipe.num_steps):
         rate = warmup_cosine(step, learning_rate, args.min_learning_rate, recipe.warmup_steps, recipe.num_steps)
-        images = batch["images"].to(accelerator.device, non_blocking=True)
-        pixel_values = normalize_crops(images)
-        with accelerator.autocast():
-            teacher_hidden_states = teacher(images)
-        for index, (student, optimizer) in enumerate(zip(students, optimizers, strict=True)):
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = rate
+        for _ in range(args.gradient_accumulation_steps):
+            batch = next(batches)
+            images = batch["images"].to(accelerator.device, non_blocking=True)
+            pixel_values = view_of_students(images, image_size)
+            noise = draw_mask_noise(batch["seeds"], num_blocks).to(accelerator.device, non_blocking=True)
             with accelerator.autocast():
-                outputs = student(
-                    pixel_values,
-                    teacher_hidden_states,
-                    mask_ratio=recipe.mask_ratio,
-                    loss_fn_cls=args.loss_fn_cls,
-                    loss_fn_patch=args.loss_fn_patch,
-                    loss_fuse=args.loss_fuse,
-                )
-            if not torch.isfinite(outputs.loss):
-                raise FloatingPointError(
-                    f"The loss of {names[index]} became {outputs.loss.item()} at step {step}; lower the learning rate."
-                )
-            accelerator.backward(outputs.loss)
-            optimizer.step()
-            optimizer.zero_grad()
-            running[index] += torch.stack([outputs[name].detach() for name in losses])
+                teacher_hidden_states = teacher(images)
+            with accelerator.accumulate(*students):
+                for index, (student, optimizer) in enumerate(zip(students, optimizers, strict=True)):
+                    with accelerator.autocast():
+                        outputs = student(
+                            pixel_values,
+                            teacher_hidden_states,
+                            noise=noise,
+                            mask_ratio=recipe.mask_ratio,
+                            loss_fn_cls=args.loss_fn_cls,
+                            loss_fn_patch=args.loss_fn_patch,
+                            loss_fuse=args.loss_fuse,
+                        )
+                    # Of all processes, so that all stop together.
+                    values = torch.stack([outputs[name].detach() for name in losses])
+                    means = cast(torch.Tensor, accelerator.reduce(values, "mean"))
+                    if not torch.isfinite(means[0]):
+                        raise FloatingPointError(
+                            f"The loss of {names[index]} became {means[0]} at step {step}; lower the learning rate."
+                        )
+                    accelerator.backward(outputs.loss)
+                    # Both wait for the last pass of the step; then one student's gradients go before the next one's come.
+                    optimizer.step()
+                    optimizer.zero_grad()
+                    running[index] += means / args.gradient_accumulation_steps
         progress.update()
         done = step + 1
         if done % args.logging_steps == 0:
-            means = cast(torch.Tensor, accelerator.reduce(running, "mean"))
-            means = (means / min(args.logging_steps, done - first_step)).tolist()
+            rows = (running / min(args.logging_steps, done - first_step)).tolist()
             logged = {
                 f"{name}/{loss}": value
-                for name, values in zip(names, means, strict=True)
-                for loss, value in zip(losses, values, strict=True)
+                for name, row in zip(names, rows, strict=True)
+                for loss, value in zip(losses, row, strict=True)
             }
             accelerator.log({**logged, "learning_rate": rate}, step=done)
-            progress.set_postfix({name: f"{values[0]:.4f}" for name, values in zip(names, means, strict=True)})
+            progress.set_postfix({name: f"{row[0]:.4f}" for name, row in zip(names, rows, strict=True)})
             running.zero_()
         if done % args.save_steps == 0 and done < recipe.num_steps:
-            save_checkpoint(
-                output_dir,
-                done,
-                write_checkpoint,
-                is_main_process=accelerator.is_main_process,
-                wait_for_everyone=accelerator.wait_for_everyone,
-            )
+            save_run(accelerator, loader, output_dir, done, "data", {"students": names})
     progress.close()
 
-    accelerator.end_training()
+    unfinished, dtype = output_dir / "partial-students", getattr(torch, args.save_dtype)
+    for name, student in zip(names, students, strict=True):
+        save_whole_model(accelerator, student, PixioModel, unfinished / name, dtype, prefix="pixio.")
+        if accelerator.is_main_process:
+            processor = PixioImageProcessor(size={"height": image_size, "width": image_size})
+            processor.save_pretrained(unfinished / name)
     if accelerator.is_main_process:
-        unwrapped = {name: accelerator.unwrap_model(student) for name, student in zip(names, students, strict=True)}
-        save_students(unwrapped, final, image_size, getattr(torch, args.save_dtype))
+        replace_folder(unfinished, final)
         print(f"Saved {', '.join(names)} in {final}")
+    accelerator.end_training()
 
 
 if __name__ == "__main__":

@@ -29,9 +29,10 @@ from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.data.depth_datasets import open_depth_dataset
 from pixio_hf.data.image_labels import open_image_labels
 from pixio_hf.evaluation.knn import center_crop
-from pixio_hf.training.resume import StepBatchSampler, replace_folder
+from pixio_hf.training.resume import replace_folder
 from pixio_hf.training.run_folder import empty_folder, write_json
 from pixio_hf.training.schedules import warmup_cosine
+from pixio_hf.training.shuffled_batches import shuffled_batches
 
 SYNTHETIC_CLASSES = ("synthetic-rooms", "synthetic-outdoor")
 
@@ -125,7 +126,7 @@ def main(args: ProbeArguments) -> dict[str, float]:
     num_steps = 2 if args.smoke else args.num_steps
     classifier = model.classifier.cpu()
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=args.learning_rate, weight_decay=args.weight_decay)
-    batches = StepBatchSampler(len(features), min(args.batch_size, len(features)), num_steps, args.seed)
+    batches = shuffled_batches(len(features), min(args.batch_size, len(features)), num_steps, args.seed)
     progress = tqdm(enumerate(batches), total=num_steps, desc="linear probe")
     for step, batch in progress:
         for group in optimizer.param_groups:

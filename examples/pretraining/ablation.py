@@ -33,8 +33,8 @@ from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
 from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
 from pixio_hf.training.flops import pretraining_flops
 from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.resume import StepBatchSampler
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
+from pixio_hf.training.shuffled_batches import shuffled_batches
 
 MAE: dict[str, Any] = {"decoder_num_hidden_layers": 1, "mask_grid_size": 1, "n_cls_tokens": 1}
 DEEP = {**MAE, "decoder_num_hidden_layers": 4}
@@ -136,10 +136,10 @@ def pretrain(
     peak = absolute_learning_rate(args.base_learning_rate, args.batch_size)
     groups = weight_decay_groups(model.named_parameters(), args.weight_decay)
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)
-    batches = StepBatchSampler(len(images), args.batch_size, num_steps, seed)
+    batches = shuffled_batches(len(images), args.batch_size, num_steps, seed)
     losses = []
     model.train()
-    for step, batch in enumerate(tqdm(batches, desc="pre-training", leave=False, mininterval=5)):
+    for step, batch in enumerate(tqdm(batches, total=num_steps, desc="pre-training", leave=False, mininterval=5)):
         for group in optimizer.param_groups:
             group["lr"] = warmup_cosine(step, peak, 0.0, args.warmup_ratio * num_steps, num_steps)
         loss = model(processor(images[batch], return_tensors="pt").pixel_values).loss

@@ -11,8 +11,8 @@ from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
 from pixio_hf.heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
 from pixio_hf.losses import silog_loss
 from pixio_hf.metrics.depth import DepthMetrics
-from pixio_hf.training.resume import StepBatchSampler
 from pixio_hf.training.schedules import warmup_polynomial
+from pixio_hf.training.shuffled_batches import shuffled_batches
 
 NUM_TAPS = {"linear": 1, "dpt": 4}
 
@@ -61,9 +61,9 @@ def train_head(
 ) -> None:
     """Train a depth head on encoded rooms and their depth in metres (SPEC 5.5, without crops and flips)."""
     optimizer = torch.optim.AdamW(head.parameters(), weight_decay=weight_decay, fused=True)
-    batches = StepBatchSampler(len(labels), batch_size, num_steps, seed)
+    batches = shuffled_batches(len(labels), batch_size, num_steps, seed)
     head.train()
-    for step, batch in enumerate(tqdm(batches, desc="depth head", leave=False, mininterval=5)):
+    for step, batch in enumerate(tqdm(batches, total=num_steps, desc="depth head", leave=False, mininterval=5)):
         for group in optimizer.param_groups:
             group["lr"] = warmup_polynomial(step, learning_rate, int(0.1 * num_steps), num_steps)
         predicted = predict_depth(head, [tap[batch] for tap in tokens], config)

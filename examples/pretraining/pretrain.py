@@ -20,13 +20,12 @@ Hardware, time and result of the bundled pixio-tiny stand in model_cards/pixio-t
 import math
 import sys
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import ProjectConfiguration, broadcast_object_list, set_seed
+from accelerate.utils import ProjectConfiguration, set_seed
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
@@ -46,15 +45,8 @@ from pixio_hf.training.distributed import (
 from pixio_hf.training.parameter_groups import weight_decay_groups
 from pixio_hf.training.pictures import save_reconstruction_panel
 from pixio_hf.training.pretraining_recipes import RECIPES, PretrainingRecipe, choose_recipe
-from pixio_hf.training.resume import (
-    checkpoint_path,
-    find_last_checkpoint,
-    lock_output_dir,
-    read_process_state,
-    replace_folder,
-    save_checkpoint,
-    write_process_state,
-)
+from pixio_hf.training.resume import checkpoint_path, lock_output_dir, replace_folder
+from pixio_hf.training.run_checkpoints import resume_run, save_run
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
 from pixio_hf.training.throughput import ThroughputMeter
 from pixio_hf.training.trackers import choose_tracker
@@ -211,26 +203,9 @@ def main(args: PretrainingArguments) -> None:
     accelerator.print(origin, ", ".join(f"{name} {value}" for name, value in settings.items()), sep="\n")
     accelerator.init_trackers("pretraining", settings)
 
-    first_step = 0
     lock = lock_output_dir(output_dir) if accelerator.is_main_process else None
-    found = [find_last_checkpoint(output_dir) if accelerator.is_main_process else None]
-    broadcast_object_list(found)  # all processes resume from the one that the main process has verified
-    if found[0] is not None:
-        checkpoint, first_step = found[0]
-        accelerator.load_state(str(checkpoint))
-        loader.load_state_dict(read_process_state(checkpoint, accelerator.process_index))
-        accelerator.print(f"Resuming from {checkpoint}")
+    first_step = resume_run(accelerator, loader, output_dir)
 
-    def write_state(folder: str) -> None:
-        accelerator.save_state(folder)
-        write_process_state(folder, accelerator.process_index, loader.state_dict())
-
-    save = partial(
-        save_checkpoint,
-        write=write_state,
-        is_main_process=accelerator.is_main_process,
-        wait_for_everyone=accelerator.wait_for_everyone,
-    )
     model.train()
     sum_of_losses = 0.0
     progress = tqdm(
@@ -256,7 +231,7 @@ def main(args: PretrainingArguments) -> None:
         loss = reduce_number(accelerator, step_loss, "mean")
         grad_norm = float(cast(Any, accelerator.clip_grad_norm_(model.parameters(), math.inf)))
         if not math.isfinite(loss) or (accelerator.scaler is None and not math.isfinite(grad_norm)):
-            kept = save(output_dir / "stopped", step)
+            kept = save_run(accelerator, loader, output_dir / "stopped", step)
             raise FloatingPointError(
                 f"At step {step} the loss is {loss} and the gradient's norm {grad_norm}, at a learning rate of {rate:.1e}."
                 f" {kept} holds the state before that step. Start again with a lower rate; or, to leave this batch out,"
@@ -277,13 +252,13 @@ def main(args: PretrainingArguments) -> None:
             panel = output_dir / "panels" / f"step-{done:07d}.png"
             save_reconstruction_panel(accelerator.unwrap_model(model), pixel_values[:6], outputs, panel)
         if done % recipe.save_steps == 0 or done == recipe.num_steps:
-            save(output_dir, done)
+            save_run(accelerator, loader, output_dir, done)
     progress.close()
 
     damaged = reduce_number(accelerator, loader.num_damaged, "sum")
     accelerator.print(f"{damaged:.0f} samples could not be read and were replaced by the next.")
     final, unfinished = output_dir / "model", output_dir / "partial-model"
-    save_whole_model(accelerator, model, unfinished, getattr(torch, args.save_dtype))
+    save_whole_model(accelerator, model, PixioForPreTraining, unfinished, getattr(torch, args.save_dtype))
     if accelerator.is_main_process:
         PixioImageProcessor(size={"height": config.image_size, "width": config.image_size}).save_pretrained(unfinished)
         replace_folder(unfinished, final)

@@ -26,7 +26,7 @@ from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import ProjectConfiguration, broadcast_object_list, set_seed
+from accelerate.utils import ProjectConfiguration, set_seed
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
@@ -37,13 +37,8 @@ from pixio_hf.data.pretraining_loader import open_pretraining_stream
 from pixio_hf.data.pretraining_stream import StreamOptions
 from pixio_hf.training.parameter_groups import weight_decay_groups
 from pixio_hf.training.pictures import save_reconstruction_panel
-from pixio_hf.training.resume import (
-    find_last_checkpoint,
-    read_process_state,
-    replace_folder,
-    save_checkpoint,
-    write_process_state,
-)
+from pixio_hf.training.resume import replace_folder
+from pixio_hf.training.run_checkpoints import resume_run, save_run
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
 
 DECODER_SIZES = ("decoder_hidden_size", "decoder_num_hidden_layers", "decoder_num_attention_heads")
@@ -174,19 +169,7 @@ def main(args: DecoderArguments) -> None:
     model.to(accelerator.device)
     model.decoder, optimizer = accelerator.prepare(model.decoder, optimizer)
 
-    first_step = 0
-    found = [find_last_checkpoint(output_dir) if accelerator.is_main_process else None]
-    broadcast_object_list(found)  # all processes resume from the one that the main process has verified
-    if found[0] is not None:
-        checkpoint, first_step = found[0]
-        accelerator.load_state(str(checkpoint))
-        loader.load_state_dict(read_process_state(checkpoint, accelerator.process_index))
-        accelerator.print(f"Resuming from {checkpoint}")
-
-    def save_state(folder: str) -> None:
-        accelerator.save_state(folder)
-        write_process_state(folder, accelerator.process_index, loader.state_dict())
-
+    first_step = resume_run(accelerator, loader, output_dir)
     accelerator.init_trackers(
         "tensorboard", {name: value for name, value in asdict(args).items() if value is not None}
     )
@@ -224,13 +207,7 @@ def main(args: DecoderArguments) -> None:
             panel = output_dir / "panels" / f"step-{done:07d}.png"
             save_reconstruction_panel(model, pixel_values[:6], outputs, panel)
         if done % args.save_steps == 0 or done == num_steps:
-            save_checkpoint(
-                output_dir,
-                done,
-                save_state,
-                is_main_process=accelerator.is_main_process,
-                wait_for_everyone=accelerator.wait_for_everyone,
-            )
+            save_run(accelerator, loader, output_dir, done)
     progress.close()
 
     accelerator.end_training()

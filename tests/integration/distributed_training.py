@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Run the pre-training script several times, with one or more processes each, after importing everything once.
+"""Run a training script several times, with one or more processes each, after importing everything once.
 
-A script of its own, as killed_training.py is. Its argument is a JSON list of runs: {"arguments": arguments of the script,
-"num_processes": P, "sharded": with FSDP2, "poisoned": rank whose third batch is not finite, "copy": [from, to] beforehand}.
-The last line that it prints is a JSON list of exit statuses.
+A script of its own, as killed_training.py is. Its arguments are a name in SCRIPTS and a JSON list of runs:
+{"arguments": arguments of the script, "num_processes": P, "sharded": with FSDP2, "poisoned": rank whose third batch is not
+finite, "copy": [from, to] beforehand}. The last line that it prints is a JSON list of exit statuses.
 """
 
 import itertools
@@ -25,7 +25,13 @@ from accelerate.utils.launch import prepare_multi_gpu_env
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.integration.killed_training import PATIENCE, load_script, poll, start
 
-FSDP_CONFIG = Path(__file__).resolve().parents[2] / "examples" / "accelerate_configs" / "fsdp2_5b.yaml"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FSDP_CONFIG = EXAMPLES / "accelerate_configs" / "fsdp2_5b.yaml"
+# File and class of the arguments.
+SCRIPTS = {
+    "pretrain": (EXAMPLES / "pretraining" / "pretrain.py", "PretrainingArguments"),
+    "distill": (EXAMPLES / "distillation" / "distill.py", "DistillationArguments"),
+}
 
 
 class ShardingAccelerator(Accelerator):
@@ -61,7 +67,7 @@ def poison(script: ModuleType, rank: int) -> None:
     script.normalize_crops = normalize_and_poison
 
 
-def run(script: ModuleType, job: dict) -> int:
+def run(script: ModuleType, arguments_class: str, job: dict) -> int:
     """Exit status of one run, the worst of its processes."""
     if job.get("copy"):
         shutil.copytree(*job["copy"])
@@ -75,7 +81,7 @@ def run(script: ModuleType, job: dict) -> int:
         main(arguments)
 
     script.main = prepared_main
-    children, began = start(script, job["arguments"], job["num_processes"]), time.monotonic()
+    children, began = start(script, job["arguments"], job["num_processes"], arguments_class), time.monotonic()
     script.main = main
     while (status := poll(children)) is None:
         assert time.monotonic() - began < PATIENCE, "a run does not come to its end"
@@ -84,5 +90,6 @@ def run(script: ModuleType, job: dict) -> int:
 
 
 if __name__ == "__main__":
-    loaded = load_script()
-    print(json.dumps([run(loaded, job) for job in json.loads(sys.argv[1])]))
+    file, name = SCRIPTS[sys.argv[1]]
+    loaded = load_script(file)
+    print(json.dumps([run(loaded, name, job) for job in json.loads(sys.argv[2])]))

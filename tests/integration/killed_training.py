@@ -28,11 +28,11 @@ SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "pretraining" / "pre
 PATIENCE = 240
 
 
-def load_script() -> ModuleType:
-    """The script as a module, with everything imported that it imports on its way."""
+def load_script(path: Path = SCRIPT) -> ModuleType:
+    """A script as a module, with everything imported that it imports on its way."""
     importlib.import_module("torch.utils.tensorboard")
     PIL.Image.init()
-    spec = importlib.util.spec_from_file_location("example_pretrain", SCRIPT)
+    spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -46,7 +46,9 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(script: ModuleType, arguments: dict, num_processes: int) -> list[int]:
+def start(
+    script: ModuleType, arguments: dict, num_processes: int, arguments_class: str = "PretrainingArguments"
+) -> list[int]:
     """Fork the processes of one attempt, as leaders of groups that their data loader workers join."""
     port, children = free_port(), []
     for rank in range(num_processes):
@@ -60,7 +62,7 @@ def start(script: ModuleType, arguments: dict, num_processes: int) -> list[int]:
                 if num_processes > 1:
                     names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_processes, "MASTER_PORT": port}
                     os.environ.update({name: str(value) for name, value in names.items()})
-                script.main(script.PretrainingArguments(**arguments))
+                script.main(getattr(script, arguments_class)(**arguments))
                 status = 0
             except BaseException:
                 traceback.print_exc()

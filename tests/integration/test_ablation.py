@@ -64,8 +64,7 @@ def test_budgets(ablation):
     expected = dict.fromkeys(("mae", "deep_decoder", "block_masks", "pixio"), budget)
     assert steps == {"random": 0, **expected}
     cost = {
-        name: pretraining_flops(PixioConfig(**ablation.SIZES, **ablation.VARIANTS[name]))
-        for name in ("mae", "pixio")
+        name: pretraining_flops(PixioConfig(**ablation.SIZES, **ablation.VARIANTS[name])) for name in ("mae", "pixio")
     }
     assert longer > budget and abs(longer * cost["mae"] - budget * cost["pixio"]) <= cost["mae"] / 2
 

@@ -157,8 +157,8 @@ def test_published_numbers_stand_beside_ours(encoders, tmp_path, monkeypatch):
     short = ("--steps", 1, "--batch-size", 2, "--heads", "linear", "--dtype", "bfloat16")
     output = run("--models", "facebook/dinov2-large", encoders["mae"], "--data", data, "--out", out, *short)
     header, _, ours, other = [line for line in (out / "comparison.md").read_text().splitlines() if line[:1] == "|"]
-    assert header.endswith("| paper: NYUv2 delta1 (%) | paper: NYUv2 rmse (m) |")
-    assert ours.endswith("| 72.0 | 0.599 |") and "| 252 px, patches of 14 |" in ours
+    assert header.endswith("| paper: NYUv2 delta1 | paper: NYUv2 rmse (m) |")
+    assert ours.endswith("| 0.720 | 0.599 |") and "| 252 px, patches of 14 |" in ours
     assert other.endswith("| - | - |") and "| 256 px, patches of 16 |" in other
     assert "not measured here" in output
     row = json.loads((out / "comparison.json").read_text())["rows"][0]

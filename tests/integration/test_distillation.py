@@ -127,21 +127,21 @@ def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(distill, monkeypatc
     students = [tmp_path / "micro" / "config.json", *write_students(tmp_path, "second")]
     recipe = {"mask_ratio": 0.5, "drop_path_rate": 0.3}
     run(distill, tmp_path / "whole", students, **recipe)
-    save_checkpoint = distill.save_checkpoint
+    save_run = distill.save_run
 
     def save_and_stop(*args, **kwargs):
-        save_checkpoint(*args, **kwargs)
+        save_run(*args, **kwargs)
         raise Interrupted
 
     with monkeypatch.context() as patched:
-        patched.setattr(distill, "save_checkpoint", save_and_stop)
+        patched.setattr(distill, "save_run", save_and_stop)
         with pytest.raises(Interrupted):
             run(distill, tmp_path / "stopped", students, **recipe)
     assert not (tmp_path / "stopped" / "students").exists()
     reset_accelerate()  # as in a new process
     capsys.readouterr()
     torch.manual_seed(999)
-    with pytest.raises(ValueError, match="holds a run with other students: micro, second"):
+    with pytest.raises(ValueError, match=r"holds a run with other students: \['micro', 'second'\]"):
         run(distill, tmp_path / "stopped", students[:1], **recipe)
     reset_accelerate()
     run(distill, tmp_path / "stopped", students, **recipe)
@@ -166,7 +166,25 @@ def test_teacher_of_another_family_and_patch_size(distill, tmp_path):
     assert AutoModel.from_pretrained(tmp_path / "run" / "students" / "pixio-tiny").config.n_cls_tokens == 8
 
 
+def test_students_of_smaller_images_than_the_teacher(distill, tmp_path):
+    """8 x 8 patches on both sides: of 16 pixels in the teacher's images of 128, of 8 in the student's of 64."""
+    PixioConfig.preset("pixio-tiny", **TINY, image_size=64, patch_size=8).save_pretrained(tmp_path / "small")
+    run(distill, tmp_path / "run", [tmp_path / "small" / "config.json"], num_steps=1, warmup_steps=0)
+    processor = AutoImageProcessor.from_pretrained(tmp_path / "run" / "students" / "small")
+    assert processor.size == {"height": 64, "width": 64}
+
+
+def test_masks_belong_to_samples(distill, tmp_path):
+    """Not to random states: a student that is masked learns the same alone and beside another."""
+    first, second = write_students(tmp_path, "first", "second")
+    run(distill, tmp_path / "both", [first, second], mask_ratio=0.5)
+    run(distill, tmp_path / "alone", [second], mask_ratio=0.5)
+    assert_same_state(*(read_weights(tmp_path / name / "students" / "second") for name in ("both", "alone")))
+
+
 def test_refused_mistakes(distill, tmp_path):
+    with pytest.raises(ValueError, match="Several students cannot accumulate gradients in fp16"):
+        run(distill, tmp_path, ["a", "b"], mixed_precision="fp16", gradient_accumulation_steps=2)
     with pytest.raises(ValueError, match="Unknown recipe 'huge'; choose one of 5b-to-1b"):
         run(distill, tmp_path, ["pixio-tiny"], recipe="huge")
     for students in ([], ["pixio-tiny", "runs/pixio-tiny/config.json"]):

@@ -15,6 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from pixio_hf import PixioForDepthEstimation, PixioForSemanticSegmentation, PixioImageProcessor, PixioModel
+from pixio_hf.data.distance_classes import DISTANCE_CLASSES
 from pixio_hf_cli import app
 from tests.tiny_models import randomize_weights, tiny_config
 
@@ -108,6 +109,22 @@ def test_segmentation_and_its_legend(models, tmp_path):
     assert report["metrics"]["mean_iou"] == pytest.approx(np.mean(report["metrics"]["iou_per_class"]))
     assert "windows of 64, stride 42" in report["settings"]["images"]
     assert "| LABEL_0 | " in (out / "results.md").read_text()
+
+
+def test_segmentation_of_synthetic_rooms(models, tmp_path):
+    """Bands of distance are the classes; a model that was trained on others cannot be judged by them."""
+    config = tiny_config(num_labels=len(DISTANCE_CLASSES), id2label=dict(enumerate(DISTANCE_CLASSES)), window_size=64)
+    model = tmp_path / "model"
+    randomize_weights(PixioForSemanticSegmentation(config)).save_pretrained(model)
+    PixioImageProcessor(size={"height": 64, "width": 64}).save_pretrained(model)
+    options = ("--data", "synthetic-rooms", "--num-images", 3, "--num-pictures", 1, "--out", tmp_path / "out")
+    evaluate("segmentation", "--model", model, *options)
+    report = read_results(tmp_path / "out")
+    assert report["metrics"]["num_images"] == 3
+    written = (tmp_path / "out" / "results.md").read_text()
+    assert all(f"| {name} | " in written for name in DISTANCE_CLASSES) and "None" not in written
+    printed = evaluate("segmentation", "--model", models / "segmentation", *options, "--overwrite", exit_code=2)
+    assert "below 2 m" in printed and "LABEL_0" in printed
 
 
 def test_knn_on_class_folders(models, tmp_path):

@@ -156,14 +156,14 @@ def test_resumed_pretraining_equals_an_uninterrupted_one_bit_for_bit(
 
     run("whole")
 
-    save_checkpoint = pretrain.save_checkpoint
+    save_run = pretrain.save_run
 
     def save_and_stop(*args, **kwargs):
-        save_checkpoint(*args, **kwargs)
+        save_run(*args, **kwargs)
         raise Interrupted
 
     with monkeypatch.context() as patched:
-        patched.setattr(pretrain, "save_checkpoint", save_and_stop)
+        patched.setattr(pretrain, "save_run", save_and_stop)
         with pytest.raises(Interrupted):
             run("stopped")
     assert not (tmp_path / "stopped" / "model").exists()

@@ -122,14 +122,14 @@ def test_resumed_run_equals_an_uninterrupted_one(train_decoder, whole_folder, tm
 
     run("whole")
     assert "Decoder of the checkpoint" in capsys.readouterr().out
-    save_checkpoint = train_decoder.save_checkpoint
+    save_run = train_decoder.save_run
 
     def save_and_stop(*args, **kwargs):
-        save_checkpoint(*args, **kwargs)
+        save_run(*args, **kwargs)
         raise Interrupted
 
     with monkeypatch.context() as patched:
-        patched.setattr(train_decoder, "save_checkpoint", save_and_stop)
+        patched.setattr(train_decoder, "save_run", save_and_stop)
         with pytest.raises(Interrupted):
             run("stopped")
     assert not (tmp_path / "stopped" / "model").exists()

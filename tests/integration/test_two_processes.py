@@ -24,9 +24,9 @@ HARNESS = Path(__file__).with_name("distributed_training.py")
 NUM_STEPS = 6
 
 
-def train(*jobs: dict, quiet: bool = True) -> list[int]:
-    """Exit statuses of runs of the pre-training script."""
-    command = [sys.executable, str(HARNESS), json.dumps(jobs)]
+def train(*jobs: dict, script: str = "pretrain", quiet: bool = True) -> list[int]:
+    """Exit statuses of runs of a training script."""
+    command = [sys.executable, str(HARNESS), script, json.dumps(jobs)]
     result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=500)
     assert result.returncode == 0, result.stderr[-4000:]
     statuses = json.loads(result.stdout.splitlines()[-1])
@@ -53,11 +53,20 @@ def job(folder: Path, name: str, num_processes: int, batch_size: int, **more) ->
     return {"arguments": arguments, "num_processes": num_processes, **more}
 
 
-def read_log(run: Path) -> dict[str, list[float]]:
+def read_log(run: Path, tracker: str = "pretraining") -> dict[str, list[float]]:
     """What a run logged at each step, from its tensorboard file."""
-    (events,) = (run / "pretraining").glob("events.*")
+    (events,) = (run / tracker).glob("events.*")
     log = EventAccumulator(str(events)).Reload()
     return {name: [event.value for event in log.Scalars(name)] for name in log.Tags()["scalars"]}
+
+
+def write_images(folder: Path) -> None:
+    """Seven images of soft random colours."""
+    generator = np.random.default_rng(0)
+    folder.mkdir()
+    for index in range(7):
+        pixels = generator.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+        PIL.Image.fromarray(pixels).resize((140, 100)).save(folder / f"{index}.png")
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +74,7 @@ def folder(tmp_path_factory) -> Path:
     """A tiny model and seven images, hence nearly four epochs; the runs that the tests compare."""
     folder = tmp_path_factory.mktemp("two_processes")
     randomize_weights(PixioForPreTraining(tiny_config())).save_pretrained(folder / "start")
-    generator = np.random.default_rng(0)
-    (folder / "images").mkdir()
-    for index in range(7):
-        pixels = generator.integers(0, 256, (5, 7, 3), dtype=np.uint8)
-        PIL.Image.fromarray(pixels).resize((140, 100)).save(folder / "images" / f"{index}.png")
+    write_images(folder / "images")
     resumed = [str(folder / "sharded" / "checkpoint-4"), str(folder / "resumed" / "checkpoint-4")]
     train(
         job(folder, "one", 1, 4),

@@ -15,11 +15,12 @@ import torch
 
 import pixio_hf
 from pixio_hf import PixioForPreTraining, PixioImageProcessor
+from pixio_hf.data import pretraining_loader
 from pixio_hf.data.curation import CurationRule, CurationTests, open_curation
 from pixio_hf.data.curation_files import locate_statistics, read_finished, read_statistics, write_statistics
 from pixio_hf.data.curation_report import CurationSummary
 from pixio_hf.data.image_statistics import histogram_entropy, measure_photo, reconstruction_losses
-from pixio_hf.data.pretraining_loader import open_pretraining_stream
+from pixio_hf.data.pretraining_loader import PretrainingLoader, open_pretraining_stream
 from pixio_hf.data.pretraining_stream import StreamOptions
 from pixio_hf.data.shard_statistics import measure_shard
 from tests.shard_files import encode_color, write_color_shards, write_tar
@@ -247,6 +248,66 @@ def test_soft_sampling_keeps_each_image_as_often_as_its_loss_says(tmp_path, num_
         # Readers do not end their epochs at one time: the last few count for some.
         assert abs(counts[name] - num_epochs * chance) <= 4 * spread + 3 * bool(chance), (name, counts)
     assert counts["0-0.png"] == 0
+
+
+# Resuming
+
+
+def open_curated(dataset: str, root: str | None, tests: CurationTests) -> PretrainingLoader:
+    options = StreamOptions(8, shuffle_buffer=4, open_shards=2, keep=open_curation(dataset, root, tests))
+    return open_pretraining_stream(dataset, options, 2, num_scenes=1)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (CurationTests(4.0, 320, True), "min_histogram_score was 4.5, now 4.0"),
+        (CurationTests(4.5, 256, True), "min_resolution was 320, now 256"),
+        (CurationTests(4.5, 320), "soft_sampling was True, now False"),
+        (CurationTests(0, None, True), "min_histogram_score was 4.5, now None; min_resolution was 320, now None"),
+        (None, "min_histogram_score was 4.5, now None; .* statistics was 2 files [0-9a-f]{16}, now None"),
+    ],
+)
+def test_a_stream_of_other_thresholds_refuses_the_state(tmp_path, other, message):
+    dataset, root = write_all(tmp_path, [3, 3], lambda shard, index: 0.5)
+    curated = open_curated(dataset, root, CurationTests(4.5, 320, True)).state_dict()
+    stream = open_curated(dataset, None, CurationTests()) if other is None else open_curated(dataset, root, other)
+    with pytest.raises(ValueError, match=f"Cannot resume the stream of training data: {message}"):
+        stream.load_state_dict(json.loads(json.dumps(curated)))
+    with pytest.raises(ValueError, match="Cannot resume"):
+        open_curated(dataset, root, CurationTests(4.5, 320, True)).load_state_dict(stream.state_dict())
+
+
+def test_statistics_may_move_but_not_change(tmp_path):
+    tests = CurationTests(4.5, None, True)
+    dataset, root = write_all(tmp_path, [3, 3], lambda shard, index: 0.5)
+    state = open_curated(dataset, root, tests).state_dict()
+    (tmp_path / "root").rename(tmp_path / "moved")
+    moved = str(tmp_path / "moved")
+    open_curated(dataset, moved, CurationTests(4.5, 0, True)).load_state_dict(state)  # 0 is off, as None is
+    again = [row(f"1-{index}.png", mae_loss=0.6) for index in range(3)]
+    write_statistics(tmp_path / "moved" / "web" / "001.parquet", again, SETTINGS, None)
+    with pytest.raises(ValueError, match=r"statistics was 2 files [0-9a-f]{16}, now 2 files"):
+        open_curated(dataset, moved, tests).load_state_dict(state)
+
+
+def test_states_from_before_curation_was_noted_are_taken_with_a_warning(tmp_path, monkeypatch):
+    dataset, root = write_all(tmp_path, [3, 3], lambda shard, index: 1.0)
+    loader = open_curated(dataset, root, CurationTests(4.5))
+    next(iter(loader))
+    state = loader.state_dict()
+    for name in ("min_histogram_score", "min_resolution", "soft_sampling", "statistics"):
+        del state["signature"][name]
+    warnings = []
+    monkeypatch.setattr(pretraining_loader.logger, "warning", warnings.append)
+    resumed = open_curated(dataset, root, CurationTests(4.5))
+    resumed.load_state_dict(state)
+    assert resumed.num_samples == 2 and resumed.positions == loader.positions
+    (warning,) = warnings
+    assert "min_histogram_score 4.5, min_resolution None, soft_sampling False, statistics 2 files" in warning
+    state["signature"]["seed"] = 9
+    with pytest.raises(ValueError, match="seed was 9, now 0"):
+        resumed.load_state_dict(state)
 
 
 # Report

@@ -3,6 +3,7 @@
 
 import json
 import weakref
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ import torch
 from torch.nn import functional as F
 
 from pixio_hf import PixioForDepthEstimation, PixioForSemanticSegmentation, PixioImageProcessor, PixioModel
-from pixio_hf.evaluation import processes
-from pixio_hf.evaluation.case_pictures import class_colors
+from pixio_hf.evaluation import case_pictures, processes
+from pixio_hf.evaluation.case_pictures import Case, class_colors, draw_class_cases
 from pixio_hf.evaluation.depth import evaluate_depth, predict_depth_items
 from pixio_hf.evaluation.knn import center_crop, class_descriptors, evaluate_knn
 from pixio_hf.evaluation.prediction import PredictionOptions
@@ -224,6 +225,32 @@ def test_cases_are_the_best_the_median_and_the_worst():
     assert len({tuple(color) for color in class_colors(150)}) > 140
 
 
+@pytest.mark.parametrize("size", [(60, 80), (80, 60), (40, 120)])
+def test_class_pictures_are_full_of_panels_and_no_text_covers_another(monkeypatch, size):
+    finished = []
+    monkeypatch.setattr(case_pictures, "_finish_page", lambda figure: finished.append(figure) or b"")
+    predicted = np.arange(size[0] * size[1]).reshape(size) % 100
+    truth = predicted.copy()
+    cases = [Case(f"{index} (images/{'long' * 9}.jpg)", np.zeros((*size, 3)), predicted, truth) for index in range(3)]
+    draw_class_cases("Best", cases, [f"class {index}" for index in range(150)])
+    truth[0, :9] = 255
+    draw_class_cases("Best", cases, [f"class {index}" for index in range(150)])
+    for figure, last in zip(finished, ("class 99", "does not count"), strict=True):
+        figure.canvas.draw()
+        rows = [figure.axes[start : start + 4] for start in range(0, 12, 4)]
+        assert all(axis.get_window_extent().width > 0.2 * figure.bbox.width for axis in figure.axes)
+        for above, below in pairwise(rows):
+            assert above[0].xaxis.label.get_window_extent().y0 > below[0]._left_title.get_window_extent().y1
+        (legend,) = figure.legends
+        assert rows[-1][0].xaxis.label.get_window_extent().y0 > legend.get_window_extent().y1
+        assert [text.get_text() for text in legend.texts][-1] == last
+        assert len(legend.texts) == 100 + (last == "does not count")
+    # Classes that are not shown have no entry, and the names are those of the numbers.
+    few = [Case("a", np.zeros((*size, 3)), np.full(size, 3), np.full(size, 7))]
+    draw_class_cases("Best", few, [f"class {index}" for index in range(150)])
+    assert [text.get_text() for text in finished[-1].legends[0].texts] == ["class 3", "class 7"]
+
+
 def test_reports():
     metrics = {name: 0.5 for name in DEPTH_METRIC_NAMES} | {"silog": float("nan"), "num_images": 4}
     report = build_report("depth", {"model": "m", "data": "a|b"}, metrics, 2.0, num_processes=2)
@@ -238,4 +265,6 @@ def test_reports():
     ):
         assert part in page
     assert "![best](best.png)" in page
+    knn = build_report("k-NN classification", {"model": "m", "data": "d"}, {"num_images": 4}, 2.0)
+    assert render_markdown(knn).startswith("# K-NN classification of m on d")
     assert render_csv([{"index": 0, "name": "a,b"}]) == 'index,name\n0,"a,b"\n'

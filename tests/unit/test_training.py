@@ -16,8 +16,8 @@ from pixio_hf.checkpoint_names import memory_to_hub_name
 from pixio_hf.checkpoints.key_mapping import hub_to_reference_state
 from pixio_hf.training.parameter_groups import encoder_and_head_groups, weight_decay_groups
 from pixio_hf.training.pictures import mask_image, save_reconstruction_panel
-from pixio_hf.training.resume import StepBatchSampler
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine, warmup_polynomial
+from pixio_hf.training.shuffled_batches import shuffled_batches
 from tests.golden import load_case
 from tests.tiny_models import block_noise, randomize_weights, tiny_config
 
@@ -121,7 +121,7 @@ def test_rates_of_encoder_and_head():
 
 
 def test_epochs_are_permutations_that_differ():
-    batches = list(StepBatchSampler(num_samples=12, batch_size=4, num_steps=6, seed=3))
+    batches = list(shuffled_batches(num_samples=12, batch_size=4, num_steps=6, seed=3))
     epochs = [list(chain(*batches[:3])), list(chain(*batches[3:]))]
     assert [sorted(epoch) for epoch in epochs] == [list(range(12))] * 2
     assert epochs[0] != epochs[1] and epochs[0] != list(range(12))
@@ -129,9 +129,8 @@ def test_epochs_are_permutations_that_differ():
 
 @pytest.mark.parametrize(("num_samples", "batch_size"), [(10, 4), (3, 8), (7, 7), (1, 2)])
 def test_batches_span_epochs_and_leave_nothing_out(num_samples, batch_size):
-    sampler = StepBatchSampler(num_samples, batch_size, num_steps=10, seed=1)
-    batches = list(sampler)
-    assert len(batches) == len(sampler) == 10
+    batches = list(shuffled_batches(num_samples, batch_size, num_steps=10, seed=1))
+    assert len(batches) == 10
     assert {len(batch) for batch in batches} == {batch_size}
     seen = list(chain(*batches))
     for start in range(0, len(seen) - num_samples + 1, num_samples):
@@ -140,26 +139,17 @@ def test_batches_span_epochs_and_leave_nothing_out(num_samples, batch_size):
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-@pytest.mark.parametrize("first_step", [1, 2, 5, 9, 10])
-def test_resumed_run_sees_the_same_batches(first_step):
-    uninterrupted = list(StepBatchSampler(10, 4, 10, seed=7))
-    resumed = StepBatchSampler(10, 4, 10, seed=7, first_step=first_step)
-    assert list(resumed) == uninterrupted[first_step:]
-    assert len(resumed) == 10 - first_step
-    assert list(resumed) == uninterrupted[first_step:]  # a second pass too
-
-
 def test_length_of_a_run_and_global_random_numbers_do_not_change_the_order():
-    short = list(StepBatchSampler(10, 4, 5, seed=7))
+    short = list(shuffled_batches(10, 4, 5, seed=7))
     torch.manual_seed(123)
-    assert list(StepBatchSampler(10, 4, 50, seed=7))[:5] == short
-    assert list(StepBatchSampler(10, 4, 5, seed=8)) != short
+    assert list(shuffled_batches(10, 4, 50, seed=7))[:5] == short
+    assert list(shuffled_batches(10, 4, 5, seed=8)) != short
 
 
 @pytest.mark.parametrize(("num_samples", "batch_size"), [(0, 4), (4, 0), (4, -1)])
 def test_nothing_to_sample(num_samples, batch_size):
     with pytest.raises(ValueError, match="at least one sample and a positive batch size"):
-        StepBatchSampler(num_samples, batch_size, 10)
+        list(shuffled_batches(num_samples, batch_size, 10))
 
 
 # Pictures

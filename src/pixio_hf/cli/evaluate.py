@@ -10,6 +10,7 @@ from torch.utils.data import Subset
 
 from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.data.depth_datasets import find_depth_protocol, open_depth_dataset
+from pixio_hf.data.distance_classes import DISTANCE_CLASSES, DistanceClasses
 from pixio_hf.data.image_labels import open_image_labels
 from pixio_hf.data.segmentation_datasets import open_segmentation_dataset
 from pixio_hf.data.synthetic_scenes import SYNTHETIC_DATASETS
@@ -141,15 +142,23 @@ def run_evaluate_segmentation(
     config = loaded.model.config
     options = with_window(options, window, config.window_size or WINDOW_SIZE)
     options.check(config.patch_size)
-    items, judged = open_segmentation_dataset(
-        data, split, protocol=protocol, split_file=split_file, num_classes=config.num_labels
-    )
-    items = request.take(items)
-    result = evaluate_segmentation(loaded.model, loaded.processor, items, options)
     # A folder of one's own has no names, the model may.
     names = [config.id2label[index] for index in range(config.num_labels)]
-    names = names if judged.name == "folder" else list(judged.class_names)
-    settings = request.settings(data, split=split, protocol=judged.name, images=options.describe())
+    if data in SYNTHETIC_DATASETS:
+        if names != list(DISTANCE_CLASSES):
+            raise ValueError(
+                f"{data} has the classes {', '.join(DISTANCE_CLASSES)}; the model has {', '.join(names)}."
+            )
+        scenes = open_depth_dataset(data, split, num_scenes=request.num_images or 512, image_size=config.image_size)
+        items, rules = DistanceClasses(scenes), None
+    else:
+        items, judged = open_segmentation_dataset(
+            data, split, protocol=protocol, split_file=split_file, num_classes=config.num_labels
+        )
+        names, rules = (names if judged.name == "folder" else list(judged.class_names)), judged.name
+    items = request.take(items)
+    result = evaluate_segmentation(loaded.model, loaded.processor, items, options)
+    settings = request.settings(data, split=split, protocol=rules, images=options.describe())
     report = build_report("segmentation", settings, result.metrics, result.seconds, num_processes())
     if process_index() == 0:
         pictures = {}

@@ -1,9 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Choose the images to train on by their statistics, inside the stream (SPEC 3.5)."""
 
+import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from transformers.utils import logging
 
 from .curation_files import find_statistics, locate_statistics, read_statistics
+from .sample_reading import KeepRule
 from .shards import find_shards
 
 logger = logging.get_logger(__name__)
@@ -79,10 +81,14 @@ class CurationRule:
 
     Raises:
         ValueError: when called, if statistics are damaged or lack what a test needs.
+
+    Attributes:
+        fingerprint: changes with the list of statistics and with how the images were measured, not with their folder.
     """
 
     def __init__(self, files: Mapping[str, Path], tests: CurationTests, cached_shards: int = 16):
         self.files, self.tests, self.cached_shards = files, tests, cached_shards
+        self.fingerprint = fingerprint_statistics(list(files.values()))
         self.limits: OrderedDict[str, dict[str, float]] = OrderedDict()
         self.reported: set[str] = set()
 
@@ -112,6 +118,31 @@ class CurationRule:
             while len(self.limits) > self.cached_shards:
                 self.limits.popitem(last=False)
         return self.limits[shard]
+
+
+def fingerprint_statistics(files: Sequence[Path]) -> str:
+    """Number of files, and a hash of all their names and of the contents of some: a folder is measured in one way."""
+    digest = hashlib.blake2b("\n".join(f"{path.parent.name}/{path.name}" for path in files).encode(), digest_size=8)
+    for path in choose_some(files):
+        digest.update(path.read_bytes())
+    return f"{len(files)} files {digest.hexdigest()}"
+
+
+def choose_some(files: Sequence[Path]) -> Sequence[Path]:
+    """Some 16 files from all over a data set; to read every one at the start would take too long."""
+    return files[:: max(1, len(files) // _FILES_CHECKED_AT_START)]
+
+
+def describe_rule(keep: KeepRule | None) -> dict[str, Any]:
+    """What the choice of images depends on, as JSON; nothing is known of rules other than CurationRule."""
+    known = isinstance(keep, CurationRule)
+    tests = keep.tests if known else CurationTests()
+    return {
+        "min_histogram_score": tests.min_histogram_score or None,
+        "min_resolution": tests.min_resolution or None,
+        "soft_sampling": tests.soft_sampling,
+        "statistics": keep.fingerprint if known else None,
+    }
 
 
 def read_limits(path: Path, tests: CurationTests) -> dict[str, float]:
@@ -174,8 +205,7 @@ def open_curation(
         )
     if missing:
         logger.warning(f"Dropping {len(missing)} of {len(shards)} shards, which have no statistics in {root}.")
-    present = list(files.values())
-    for path in present[:: max(1, len(present) // _FILES_CHECKED_AT_START)]:
+    for path in choose_some(list(files.values())):
         check_fields(path, tests)
     # Twice: the next window of shards is opened before the last block of this one is handed out.
     return CurationRule(files, tests, 2 * open_shards)

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 from transformers.utils import logging
 
+from .curation import describe_rule
 from .decoding import stack_crops
 from .pretraining_stream import PretrainingStream, ReaderPlace, StreamOptions, check_damage
 from .sample_order import Position
@@ -92,7 +93,7 @@ class PretrainingLoader:
         )
 
     def signature(self) -> dict[str, Any]:
-        """What positions depend on: they mean nothing in a stream where any of it differs."""
+        """What the order and the choice of samples depend on: where any of it differs, it is another stream."""
         return {
             "data": self.source.fingerprint,
             "seed": self.options.seed,
@@ -101,6 +102,7 @@ class PretrainingLoader:
             "rank": self.place.rank,
             "num_processes": self.place.world_size,
             "num_workers": self.place.num_readers,
+            **describe_rule(self.options.keep),
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -114,26 +116,31 @@ class PretrainingLoader:
             "num_dropped": self.num_dropped,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where a stream stopped.
 
         Raises:
-            ValueError: the stream had other data, another seed, shuffling, number of processes or of workers.
+            ValueError: the stream had other data, another seed, shuffling, curation, number of processes or of workers.
         """
-        signature = self.signature()
+        signature, saved = self.signature(), state_dict["signature"]
         changed = [
-            f"{name} was {state['signature'].get(name)}, now {value}"
+            f"{name} was {saved[name]}, now {value}"
             for name, value in signature.items()
-            if state["signature"].get(name) != value
+            if name in saved and saved[name] != value
         ]
         if changed:
             raise ValueError(
-                f"Cannot resume the stream of training data: {'; '.join(changed)}. Each reader's place in the data depends"
-                " on these; start with the old values, or start a new run from the saved model."
+                f"Cannot resume the stream of training data: {'; '.join(changed)}. What comes next depends on these; start"
+                " with the old values, or start a new run from the saved model."
             )
-        self.positions = [Position(*position) for position in state["positions"]]
-        self.num_batches, self.num_samples = state["num_batches"], state["num_samples"]
-        self.num_damaged, self.num_dropped = state["num_damaged"], state["num_dropped"]
+        if unknown := [f"{name} {value}" for name, value in signature.items() if name not in saved]:
+            logger.warning(
+                "The saved state is of an older version and does not say how images were chosen; make sure that it was"
+                f" as now: {', '.join(unknown)}."
+            )
+        self.positions = [Position(*position) for position in state_dict["positions"]]
+        self.num_batches, self.num_samples = state_dict["num_batches"], state_dict["num_samples"]
+        self.num_damaged, self.num_dropped = state_dict["num_damaged"], state_dict["num_dropped"]
 
 
 def open_pretraining_stream(

@@ -28,8 +28,8 @@ def list_ade20k(root: Path, split: str | None) -> Listing:
 def list_voc(root: Path, split: str | None) -> Listing:
     """JPEGImages/*.jpg with SegmentationClass/*.png, for the names in ImageSets/Segmentation/{train,val}.txt.
 
-    The published 10,582 training images are VOC's 1,464 and those of SBD. Other projects' scripts list them in trainaug.txt,
-    which is used instead of train.txt where there is one, and put SBD's masks into SegmentationClassAug.
+    The published 10,582 training images are VOC's 1,464 and those of SBD. Other projects list them in trainaug.txt, used
+    instead of train.txt where there is one, and put SBD's masks into SegmentationClassAug.
 
     Raises:
         ValueError: that list is missing or has lines that are no names (file:line).

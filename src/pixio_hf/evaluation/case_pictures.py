@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 ROW_WIDTH = 14.0  # inches
+ROW_TEXT = 0.6  # inches for the title above a row and the names below it
+LEGEND_COLUMNS, LEGEND_LINE = 8, 0.19  # entries side by side, inches
 WORST_SHOWN_ERROR = 0.5  # of the true depth, where the colours of the error map end
 NOT_COUNTED = "#d5d8dc"
 WRONG, RIGHT = np.array([214, 40, 40], dtype=np.uint8), np.array([245, 245, 245], dtype=np.uint8)
@@ -62,25 +64,25 @@ def draw_class_cases(
     """PNG with a row per case: photo, predicted and true classes in colours, wrong pixels; a legend of the classes."""
     from matplotlib.patches import Patch
 
-    figure, axes = _start_page(heading, cases, ("image", "prediction", "truth", "wrong pixels (red)"))
     colors = class_colors(len(class_names))
-    seen = np.zeros(len(class_names), dtype=bool)
+    shown = np.unique(np.concatenate([numbers.ravel() for case in cases for numbers in (case.prediction, case.truth)]))
+    legend = [
+        Patch(color=tuple(colors[index] / 255), label=class_names[index]) for index in shown[shown != ignore_index]
+    ]
+    if ignore_index in shown:
+        legend.append(Patch(color=NOT_COUNTED, label="does not count"))
+    legend_height = LEGEND_LINE * -(-len(legend) // LEGEND_COLUMNS)
+    figure, axes = _start_page(heading, cases, ("image", "prediction", "truth", "wrong pixels (red)"), legend_height)
     for row, case in zip(axes, cases, strict=True):
         counted = case.truth != ignore_index
         true = np.where(counted, case.truth, 0)
-        seen[np.unique(case.prediction)] = True
-        seen[np.unique(case.truth[counted])] = True
         grey = np.array([213, 216, 220], dtype=np.uint8)
         wrong = np.where((case.prediction != case.truth)[..., None], WRONG, RIGHT)
         row[0].imshow(case.photo)
         row[1].imshow(colors[case.prediction], interpolation="nearest")
         row[2].imshow(np.where(counted[..., None], colors[true], grey), interpolation="nearest")
         row[3].imshow(np.where(counted[..., None], wrong, grey), interpolation="nearest")
-    legend = [
-        Patch(color=tuple(colors[index] / 255), label=class_names[index]) for index in np.flatnonzero(seen).tolist()
-    ]
-    legend.append(Patch(color=NOT_COUNTED, label="does not count"))
-    figure.legend(handles=legend, loc="outside lower center", ncols=8, fontsize=8, frameon=False)
+    figure.legend(handles=legend, loc="outside lower center", ncols=LEGEND_COLUMNS, fontsize=8, frameon=False)
     return _finish_page(figure)
 
 
@@ -93,11 +95,13 @@ def class_colors(num_classes: int) -> np.ndarray:
     return np.rint(255 * np.array(colors)).astype(np.uint8)
 
 
-def _start_page(heading: str, cases: Sequence[Case], columns: Sequence[str]) -> tuple[Any, Any]:
+def _start_page(
+    heading: str, cases: Sequence[Case], columns: Sequence[str], legend_height: float = 0.0
+) -> tuple[Any, Any]:
     figure_class, canvas_class = load_matplotlib()
     panel = ROW_WIDTH / (len(columns) + 0.5)
-    heights = [panel * min(case.photo.shape[0] / case.photo.shape[1], 2.0) + 0.35 for case in cases]
-    size = (ROW_WIDTH, sum(heights) + 1.0)
+    heights = [panel * min(case.photo.shape[0] / case.photo.shape[1], 2.0) + ROW_TEXT for case in cases]
+    size = (ROW_WIDTH, sum(heights) + 1.0 + legend_height)
     figure = figure_class(figsize=size, dpi=110, layout="constrained", facecolor="white")
     canvas_class(figure)
     figure.suptitle(heading, fontsize=13, fontweight="bold")

@@ -208,7 +208,7 @@ def render_table(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     papers = sorted({row["paper"]["data"] for row in rows if row["paper"]})
     for data in papers:
-        columns += [f"paper: {data} delta1 (%)", f"paper: {data} rmse (m)"]
+        columns += [f"paper: {data} delta1", f"paper: {data} rmse (m)"]
     lines = []
     for row in rows:
         metrics, settings = row["metrics"], row["settings"]
@@ -224,7 +224,9 @@ def render_table(rows: Sequence[Mapping[str, Any]]) -> str:
         ]
         for data in papers:
             paper = row["paper"] if row["paper"] and row["paper"]["data"] == data else {}
-            cells += [paper.get("delta1") or "-", paper.get("rmse") or "-"]
+            # The paper prints percent; beside each other the numbers need one unit.
+            delta1 = paper.get("delta1") and float(paper["delta1"]) / 100
+            cells += [_number(delta1, 3), paper.get("rmse") or "-"]
         lines.append(tuple(str(cell).replace("|", "\\|") for cell in cells))
     return str(ResultTable("", tuple(columns), tuple(lines)))
 

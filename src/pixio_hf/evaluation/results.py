@@ -52,7 +52,9 @@ def render_markdown(report: Mapping[str, Any], pictures: Sequence[str] = (), cla
     iou_per_class = metrics.pop("iou_per_class", None)
     images = metrics["num_images"]
     speed = f"{images / report['seconds']:.2f} images/s" if report["seconds"] else "too short to measure"
-    lines = [f"# {report['task'].capitalize()} of {settings['model']} on {settings['data']}", ""]
+    # Not capitalize(), which would write "K-nn".
+    task = report["task"][:1].upper() + report["task"][1:]
+    lines = [f"# {task} of {settings['model']} on {settings['data']}", ""]
     lines += [*_table(("metric", "value"), metrics.items()), ""]
     if iou_per_class is not None:
         lines += [*_table(("class", "IoU (%)"), zip(class_names, iou_per_class, strict=True)), ""]

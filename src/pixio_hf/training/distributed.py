@@ -9,8 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.distributed.fsdp import MixedPrecisionPolicy
-
-from ..modeling_pixio_pretraining import PixioForPreTraining
+from transformers import PreTrainedModel
 
 
 def check_num_processes(accelerator: Accelerator) -> None:
@@ -49,13 +48,27 @@ def reduce_number(accelerator: Accelerator, value: Tensor | int, how: str) -> fl
     return reduced.item()
 
 
-def save_whole_model(accelerator: Accelerator, model: nn.Module, folder: str | Path, dtype: torch.dtype) -> None:
-    """Write a prepared PixioForPreTraining, gathered where it is sharded, as a folder for from_pretrained.
+def save_whole_model(
+    accelerator: Accelerator,
+    model: nn.Module,
+    model_class: type[PreTrainedModel],
+    folder: str | Path,
+    dtype: torch.dtype,
+    prefix: str = "",
+) -> None:
+    """Write a prepared model, gathered where it is sharded, as a folder for from_pretrained.
 
     Every process calls this; the main one writes.
+
+    Args:
+        model_class: class of what is written. FSDP2 gives the model in memory a class of its own.
+        prefix: of the names to write, which lose it; such as "pixio." for the encoder alone.
     """
     state_dict: Any = accelerator.get_state_dict(model)
     if accelerator.is_main_process:
         with torch.device("meta"):  # a model without memory: the sharded one cannot be cast to another dtype
-            whole: Any = PixioForPreTraining(accelerator.unwrap_model(model).config)
-        whole.to(dtype).save_pretrained(folder, state_dict={key: value.to(dtype) for key, value in state_dict.items()})
+            whole: Any = model_class(accelerator.unwrap_model(model).config)
+        written = {
+            key.removeprefix(prefix): value.to(dtype) for key, value in state_dict.items() if key.startswith(prefix)
+        }
+        whole.to(dtype).save_pretrained(folder, state_dict=written)

@@ -12,50 +12,17 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-import torch
-from torch.utils.data import Sampler
 from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
 
 MANIFEST_NAME = "manifest.json"
 _CHUNK_BYTES = 1 << 24
-
-
-class StepBatchSampler(Sampler[list[int]]):
-    """Batches of shuffled indices from a given step to the last, each a function of seed and step alone.
-
-    A run that resumes at step s with `first_step=s` sees exactly the batches that an uninterrupted one would. Epochs
-    follow each other without a break; a batch may span two of them, and no sample is left out.
-    """
-
-    def __init__(self, num_samples: int, batch_size: int, num_steps: int, seed: int = 0, first_step: int = 0):
-        if num_samples < 1 or batch_size < 1:
-            raise ValueError(
-                f"Need at least one sample and a positive batch size, got {num_samples} and {batch_size}."
-            )
-        self.num_samples, self.batch_size = num_samples, batch_size
-        self.num_steps, self.seed, self.first_step = num_steps, seed, first_step
-
-    def __len__(self) -> int:
-        return max(self.num_steps - self.first_step, 0)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        epoch, order = -1, torch.empty(0, dtype=torch.int64)
-        for step in range(self.first_step, self.num_steps):
-            batch = []
-            for position in range(step * self.batch_size, (step + 1) * self.batch_size):
-                if position // self.num_samples != epoch:
-                    epoch = position // self.num_samples
-                    generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-                    order = torch.randperm(self.num_samples, generator=generator)
-                batch.append(int(order[position % self.num_samples]))
-            yield batch
 
 
 def checkpoint_path(output_dir: str | Path, step: int) -> Path:
@@ -216,20 +183,20 @@ def lock_output_dir(output_dir: str | Path, patience: float = 60.0) -> IO[str]:
     return file
 
 
-def write_process_state(folder: str | Path, rank: int, state: dict[str, Any]) -> None:
+def write_process_state(folder: str | Path, rank: int, state: dict[str, Any], name: str = "process") -> None:
     """Put what differs from process to process into a checkpoint, as JSON."""
-    Path(folder, f"process-{rank}.json").write_text(json.dumps(state, indent=2) + "\n")
+    Path(folder, f"{name}-{rank}.json").write_text(json.dumps(state, indent=2) + "\n")
 
 
-def read_process_state(folder: str | Path, rank: int) -> dict[str, Any]:
+def read_process_state(folder: str | Path, rank: int, name: str = "process") -> dict[str, Any]:
     """What `write_process_state` wrote for a process.
 
     Raises:
         ValueError: the checkpoint has no state of that process, because fewer processes wrote it.
     """
-    path = Path(folder, f"process-{rank}.json")
+    path = Path(folder, f"{name}-{rank}.json")
     if not path.is_file():
-        written = len(list(Path(folder).glob("process-*.json")))
+        written = len(list(Path(folder).glob(f"{name}-*.json")))
         raise ValueError(
             f"{folder} was written by {written} processes and has nothing for process {rank}: resume with as many as"
             " before."
