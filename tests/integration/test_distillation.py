@@ -15,6 +15,7 @@ import pixio_hf
 from pixio_hf import PixioConfig, PixioImageProcessor
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
 from pixio_hf.training.schedules import absolute_learning_rate
+from tests.integration.test_two_processes import read_log
 from tests.tiny_models import assert_same_state, randomize_weights, read_weights
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "distillation" / "distill.py"
@@ -172,6 +173,18 @@ def test_students_of_smaller_images_than_the_teacher(distill, tmp_path):
     run(distill, tmp_path / "run", [tmp_path / "small" / "config.json"], num_steps=1, warmup_steps=0)
     processor = AutoImageProcessor.from_pretrained(tmp_path / "run" / "students" / "small")
     assert processor.size == {"height": 64, "width": 64}
+
+
+def test_accumulated_passes_are_one_step_of_all_their_images(distill, tmp_path):
+    students = write_students(tmp_path, "first", "second")
+    recipe = {"mask_ratio": 0.5, "num_steps": 3, "base_learning_rate": 0.1}
+    run(distill, tmp_path / "at once", students, **recipe, batch_size=4)
+    run(distill, tmp_path / "in parts", students, **recipe, batch_size=2, gradient_accumulation_steps=2)
+    expected, log = (read_log(tmp_path / name, "tensorboard") for name in ("at once", "in parts"))
+    assert {"first/loss", "second/loss", "learning_rate"} < expected.keys() == log.keys()
+    for name, values in expected.items():
+        assert log[name] == pytest.approx(values, rel=1e-5), name
+    assert expected["learning_rate"][1] == pytest.approx(0.1 * 4 / 256)
 
 
 def test_masks_belong_to_samples(distill, tmp_path):

@@ -60,6 +60,7 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["two", "sharded"])
 def test_loss_curve_is_that_of_one_process_with_all_the_images(folder, other):
     expected, log = read_log(folder / "one", "tensorboard"), read_log(folder / other, "tensorboard")
@@ -71,6 +72,7 @@ def test_loss_curve_is_that_of_one_process_with_all_the_images(folder, other):
     assert expected["learning_rate"][1] == pytest.approx(0.1 * 4 / 256)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("student", STUDENTS)
 def test_sharded_students_are_saved_whole(folder, student, tmp_path):
     """As plain encoders, equal to those of the run that was not sharded; and from its last checkpoint when resumed."""
@@ -94,6 +96,7 @@ def test_sharded_students_are_saved_whole(folder, student, tmp_path):
     assert state["pixio.embeddings.cls_token"].shape == model.embeddings.cls_token.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("student", STUDENTS)
 def test_sharded_bfloat16_learns_as_float32_does(folder, student):
     expected, log = read_log(folder / "one", "tensorboard"), read_log(folder / "sharded-bf16", "tensorboard")
