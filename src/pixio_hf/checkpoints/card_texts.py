@@ -90,8 +90,8 @@ PIXIO_TINY_DEPTH = OwnModel(
     tags=("metric-depth", "synthetic-data"),
     summary="""\
 Metric depth of indoor scenes from one image: an encoder of pixio-tiny's size (5.0 million parameters) and a DPT head (0.8
-million), trained together from the first stage of pixio-tiny, in two runs. Native size 128 x 128, depths up to 10 m, weights in
-bfloat16. It ships inside pixio_hf so that the depth pipeline can be tried without a download.""",
+million), trained together from the first stage of pixio-tiny, in two runs. Native size 128 x 128, depths up to 10 m,
+weights in bfloat16. It ships inside pixio_hf so that the depth pipeline can be tried without a download.""",
     code="""\
 import pixio_hf
 from transformers import pipeline
