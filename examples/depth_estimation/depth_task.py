@@ -26,7 +26,7 @@ SMOKE_MODEL = {"hidden_size": 28, "num_hidden_layers": 4, "neck_hidden_sizes": [
 
 @dataclass(frozen=True)
 class DepthArguments(FineTuningArguments):
-    """Arguments of every fine-tuning script, and those of depth; the defaults are those of the bundled pixio-tiny-depth."""
+    """Arguments of every fine-tuning script, and those of depth; the defaults made the first run of pixio-tiny-depth."""
 
     dataset: str = field(
         default="synthetic-rooms",

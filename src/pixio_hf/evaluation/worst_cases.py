@@ -1,7 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Pictures of the best, the median and the worst images of an evaluation, predicted again so that no map was kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,13 +48,12 @@ def draw_depth_evaluation(
     """
     pictures = {}
     for kind, chosen in choose_cases(rows, "abs_rel", True, num_cases).items():
-        numbered = ((row["index"], items[row["index"]]) for row in chosen)
-        predicted = predict_depth_items(model, processor, numbered, options)
-        cases = []
-        for row, (_, item, depth) in zip(chosen, predicted, strict=True):
-            truth = read_true_depth(item, (depth.shape[-2], depth.shape[-1]))
-            title = f"{_name(row)}: abs_rel {row['abs_rel']:.3f}, delta1 {row['delta1']:.3f}, rmse {row['rmse']:.2f} m"
-            cases.append(_case(title, item, depth, truth))
+        titles = [
+            f"{_name(row)}: abs_rel {row['abs_rel']:.3f}, delta1 {row['delta1']:.3f}, rmse {row['rmse']:.2f} m"
+            for row in chosen
+        ]
+        predicted = predict_depth_items(model, processor, _numbered(items, chosen), options)
+        cases = _pair_with_truth(titles, predicted, read_true_depth)
         heading = f"{kind.capitalize()} of {len(rows)} images by abs_rel"
         pictures[kind] = draw_depth_cases(heading, cases, (model.config.min_depth, max_depth))
     return pictures
@@ -75,23 +74,32 @@ def draw_segmentation_evaluation(
     """
     pictures = {}
     for kind, chosen in choose_cases(rows, "mean_iou_present", False, num_cases).items():
-        numbered = ((row["index"], items[row["index"]]) for row in chosen)
-        predicted = predict_class_items(model, processor, numbered, options)
-        cases = []
-        for row, (_, item, classes) in zip(chosen, predicted, strict=True):
-            truth = read_true_classes(item, (classes.shape[-2], classes.shape[-1]))
-            title = (
-                f"{_name(row)}: mIoU {row['mean_iou_present']:.1f} %, {row['pixel_accuracy']:.1f} % of pixels right"
-            )
-            cases.append(_case(title, item, classes, truth))
+        titles = [
+            f"{_name(row)}: mIoU {row['mean_iou_present']:.1f} %, {row['pixel_accuracy']:.1f} % of pixels right"
+            for row in chosen
+        ]
+        predicted = predict_class_items(model, processor, _numbered(items, chosen), options)
+        cases = _pair_with_truth(titles, predicted, read_true_classes)
         heading = f"{kind.capitalize()} of {len(rows)} images by mIoU over the classes they show"
         pictures[kind] = draw_class_cases(heading, cases, class_names, model.config.semantic_loss_ignore_index)
     return pictures
 
 
-def _case(title: str, item: dict[str, Any], prediction: Tensor, truth: Tensor) -> Case:
-    photo = np.moveaxis(read_photo(item["image"]), 0, -1)
-    return Case(title, photo, prediction.cpu().numpy(), truth.numpy())
+def _numbered(items: Any, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    return ((row["index"], items[row["index"]]) for row in rows)
+
+
+def _pair_with_truth(
+    titles: Sequence[str],
+    predicted: Iterable[tuple[int, dict[str, Any], Tensor]],
+    read_truth: Callable[[dict[str, Any], tuple[int, int]], Tensor],
+) -> list[Case]:
+    cases = []
+    for title, (_, item, prediction) in zip(titles, predicted, strict=True):
+        truth = read_truth(item, (prediction.shape[-2], prediction.shape[-1]))
+        photo = np.moveaxis(read_photo(item["image"]), 0, -1)
+        cases.append(Case(title, photo, prediction.cpu().numpy(), truth.numpy()))
+    return cases
 
 
 def _name(row: dict[str, Any]) -> str:
