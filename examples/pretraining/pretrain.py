@@ -30,6 +30,7 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
+from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.data.curation import CurationTests, open_curation
 from pixio_hf.data.decoding import normalize_crops
 from pixio_hf.data.mask_noise import draw_mask_noise
@@ -61,7 +62,9 @@ class PretrainingArguments:
     preset: str | None = field(default=None, metadata={"help": "Size of the model, a preset of PixioConfig."})
     model: str | None = field(
         default=None,
-        metadata={"help": "Folder or Hub id to start from, encoder or whole model; none: random weights."},
+        metadata={
+            "help": "Folder, Hub id or bundled name to start from, encoder or whole model; none: random weights."
+        },
     )
     n_cls_tokens: int | None = None
     mask_ratio: float | None = None
@@ -136,7 +139,7 @@ def build_model(args: PretrainingArguments, recipe: PretrainingRecipe) -> tuple[
         settings |= SMOKE_SIZES if args.smoke else {}
         return PixioForPreTraining(PixioConfig.preset(recipe.preset, **settings)), "All weights are new."
     model, info = PixioForPreTraining.from_pretrained(
-        args.model, dtype=torch.float32, output_loading_info=True, **settings
+        find_checkpoint(args.model), dtype=torch.float32, output_loading_info=True, **settings
     )
     new, unread = (", ".join(sorted(info[keys])) or "none" for keys in ("missing_keys", "unexpected_keys"))
     return model, f"Weights from {args.model}; new ones: {new}; not used: {unread}."

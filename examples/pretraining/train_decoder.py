@@ -33,11 +33,14 @@ from transformers import HfArgumentParser
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor, PixioModel
 from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.data.decoding import normalize_crops
+from pixio_hf.data.mask_noise import draw_mask_noise
 from pixio_hf.data.pretraining_loader import open_pretraining_stream
 from pixio_hf.data.pretraining_stream import StreamOptions
+from pixio_hf.masking import num_mask_blocks
+from pixio_hf.training.distributed import check_num_processes
 from pixio_hf.training.parameter_groups import weight_decay_groups
 from pixio_hf.training.pictures import save_reconstruction_panel
-from pixio_hf.training.resume import replace_folder
+from pixio_hf.training.resume import lock_output_dir, replace_folder
 from pixio_hf.training.run_checkpoints import resume_run, save_run
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
 
@@ -134,10 +137,12 @@ def main(args: DecoderArguments) -> None:
         log_with="tensorboard",
         project_config=ProjectConfiguration(project_dir=str(output_dir)),
     )
-    set_seed(args.seed, device_specific=True)
+    check_num_processes(accelerator)
+    set_seed(args.seed)
 
     model, is_new = load_model(args)
     config, save_dtype = model.config, lossless_dtype(model, args.model)
+    num_blocks = num_mask_blocks(config.patch_grid_size, config.patch_grid_size, config.mask_grid_size)
     size = sum(parameter.numel() for parameter in model.decoder.parameters())
     accelerator.print(
         f"{'New decoder' if is_new else 'Decoder of the checkpoint'}: {size:,} parameters; encoder frozen."
@@ -169,6 +174,7 @@ def main(args: DecoderArguments) -> None:
     model.to(accelerator.device)
     model.decoder, optimizer = accelerator.prepare(model.decoder, optimizer)
 
+    lock = lock_output_dir(output_dir) if accelerator.is_main_process else None
     first_step = resume_run(accelerator, loader, output_dir)
     accelerator.init_trackers(
         "tensorboard", {name: value for name, value in asdict(args).items() if value is not None}
@@ -184,10 +190,11 @@ def main(args: DecoderArguments) -> None:
         rate = warmup_cosine(step, learning_rate, args.min_learning_rate, args.warmup_steps, num_steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        images = next(batches)["images"].to(accelerator.device, non_blocking=True)
-        pixel_values = normalize_crops(images)
+        batch = next(batches)
+        pixel_values = normalize_crops(batch["images"].to(accelerator.device, non_blocking=True))
+        noise = draw_mask_noise(batch["seeds"], num_blocks).to(accelerator.device, non_blocking=True)
         with accelerator.autocast():
-            outputs = forward(pixel_values)
+            outputs = forward(pixel_values, noise=noise)
         if not torch.isfinite(outputs.loss):
             raise FloatingPointError(f"The loss became {outputs.loss.item()} at step {step}; lower the learning rate.")
         accelerator.backward(outputs.loss)
@@ -218,6 +225,8 @@ def main(args: DecoderArguments) -> None:
         PixioImageProcessor(size={"height": config.image_size, "width": config.image_size}).save_pretrained(partial)
         replace_folder(partial, final)
         print(f"Saved {final}")
+    if lock is not None:
+        lock.close()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Dense tasks, a DPT or linear head over the encoder: PixioForDepthEstimation, PixioForSemanticSegmentation (SPEC 5, 6)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,14 @@ from transformers.utils.generic import can_return_tuple
 
 from .configuration_pixio import PixioConfig
 from .frozen_encoder import FreezableEncoder
-from .heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks, initialize_head_module
+from .heads import (
+    DPTHead,
+    LinearHead,
+    concat_class_mean,
+    dpt_tap_blocks,
+    initialize_head_module,
+    predict_parts,
+)
 from .losses import check_class_ids, segmentation_loss, silog_loss
 from .modeling_pixio import PixioModel, PixioPreTrainedModel
 from .sliding_window import predict_sliding_window
@@ -75,8 +82,8 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
             )
         return wanted
 
-    def predict_logits(self, pixel_values: Tensor, **kwargs) -> tuple[Tensor, BaseModelOutputWithPooling]:
-        """Encode and apply the head: (B, C, H, W) -> float32 logits (B, num_labels, H, W) and the encoder's output."""
+    def extract_features(self, pixel_values: Tensor, **kwargs) -> tuple[list[Tensor], BaseModelOutputWithPooling]:
+        """Input of the head: (B, C, H, W) -> maps (B, 2D, h, w) of the tapped blocks, and the encoder's output."""
         outputs = self.pixio(pixel_values, **{**kwargs, "output_hidden_states": True})
         height, width = pixel_values.shape[-2:]
         grid = (height // self.config.patch_size, width // self.config.patch_size)
@@ -85,7 +92,22 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
         for block in self.tapped_blocks:
             tokens = self.pixio.layernorm(outputs.hidden_states[block + 1])  # [0] is the embedding
             features.append(concat_class_mean(tokens[:, n_cls_tokens:], tokens[:, :n_cls_tokens], grid))
-        return self.head(features, (height, width)).float(), outputs
+        return features, outputs
+
+    def predict_logits(self, pixel_values: Tensor, **kwargs) -> tuple[Tensor, BaseModelOutputWithPooling]:
+        """Encode and apply the head: (B, C, H, W) -> float32 logits (B, num_labels, H, W) and the encoder's output."""
+        features, outputs = self.extract_features(pixel_values, **kwargs)
+        return self.head(features, tuple(pixel_values.shape[-2:])).float(), outputs
+
+    def predict_parts(self, pixel_values: Tensor, needed_sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+        """Logits of the upper left part of each image: (B, C, H, W) -> B x float32 (num_labels, h, w), sizes as needed.
+
+        The same numbers as in `predict_logits`; of the head only what they depend on is computed.
+        """
+        features, _ = self.extract_features(pixel_values)
+        height, width = pixel_values.shape[-2:]
+        parts = predict_parts(self.head, features, (height, width), needed_sizes)
+        return [part.float() for part in parts]
 
     def predict_maps(
         self, pixel_values: Tensor, activation: Callable[[Tensor], Tensor], **kwargs
@@ -98,12 +120,14 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
             logits, outputs = self.predict_logits(pixel_values, **kwargs)
             return activation(logits), outputs
 
-        def predict_window(windows: Tensor) -> Tensor:
-            return activation(self.predict_logits(windows)[0])
+        def predict_windows(windows: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+            return [activation(part[None])[0] for part in self.predict_parts(windows, sizes)]
 
         window_size = self.config.window_size
         assert window_size is not None
-        maps = predict_sliding_window(predict_window, pixel_values, window_size, self.config.window_stride)
+        maps = predict_sliding_window(
+            predict_windows, pixel_values, window_size, self.config.window_stride, predicts_parts=True
+        )
         return maps, None
 
 

@@ -2,7 +2,8 @@
 """Sliding-window prediction of images of any size: tile, predict in batches, stitch (SPEC 5.6)."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,11 +23,12 @@ def tight_window_starts(length: int, stride: int, window_size: int) -> list[int]
 
 
 def predict_sliding_window(
-    predict: Callable[[Tensor], Tensor],
+    predict: Callable[..., Tensor | Sequence[Tensor]],
     pixel_values: Tensor,
     window_size: int,
     window_stride: int | None = None,
     batch_size: int = 16,
+    predicts_parts: bool = False,
 ) -> Tensor:
     """Average the predictions of overlapping windows: (B, C, H, W) -> (B, K, H, W) or (B, H, W), as `predict` returns.
 
@@ -35,16 +37,20 @@ def predict_sliding_window(
     """
     if pixel_values.ndim != 4 or min(pixel_values.shape) < 1:
         raise ValueError(f"pixel_values must be (B, C, H, W) with no empty axis, got {tuple(pixel_values.shape)}.")
-    return torch.stack([*stream_sliding_windows(predict, pixel_values, window_size, window_stride, batch_size)])
+    predictions = stream_sliding_windows(
+        predict, pixel_values, window_size, window_stride, batch_size, predicts_parts=predicts_parts
+    )
+    return torch.stack([*predictions])
 
 
 def stream_sliding_windows(
-    predict: Callable[[Tensor], Tensor],
+    predict: Callable[..., Tensor | Sequence[Tensor]],
     images: Iterable[Tensor],
     window_size: int,
     window_stride: int | None = None,
     batch_size: int = 16,
     tight: bool = False,
+    predicts_parts: bool = False,
 ) -> Iterator[Tensor]:
     """Average overlapping windows of a stream of images of any sizes: each (C, H, W) -> (K, H, W) or (H, W), in order.
 
@@ -52,6 +58,8 @@ def stream_sliding_windows(
     window_size, window_size). Every batch but the last is full: it takes windows of as many images as it needs, and no
     more images are held than those. A window that reaches beyond the border is cut to the image and zero padded at the
     bottom and right (zero is the mean colour after normalisation); of its prediction only the unpadded part counts.
+    With `predicts_parts`, `predict` is also given the sizes [(h, w), ...] of those parts and may return a list of them,
+    (K, h, w) or (h, w), so that what is thrown away need not be computed.
     `window_stride` None means int(window_size * 2 / 3). `tight` moves the last window of a row or column inside the
     image instead of padding it, which needs fewer windows and gives other numbers than SPEC 5.6.
 
@@ -73,12 +81,12 @@ def stream_sliding_windows(
         for position in unfinished[-1].positions:
             waiting.append((unfinished[-1], position))
             if len(waiting) == batch_size:
-                _predict_batch(predict, waiting, window_size)
+                _predict_batch(predict, waiting, window_size, predicts_parts)
                 waiting = []
                 while unfinished and unfinished[0].is_complete():
                     yield unfinished.popleft().average()
     if waiting:
-        _predict_batch(predict, waiting, window_size)
+        _predict_batch(predict, waiting, window_size, predicts_parts)
     for stitching in unfinished:
         yield stitching.average()
 
@@ -124,15 +132,24 @@ class _Stitching:
 
 
 def _predict_batch(
-    predict: Callable[[Tensor], Tensor], waiting: list[tuple[_Stitching, tuple[int, int]]], window_size: int
+    predict: Callable[..., Tensor | Sequence[Tensor]],
+    waiting: list[tuple[_Stitching, tuple[int, int]]],
+    window_size: int,
+    predicts_parts: bool,
 ) -> None:
     image = waiting[0][0].image
     windows = image.new_zeros(len(waiting), image.shape[0], window_size, window_size)
+    sizes = []
     for window, (stitching, position) in zip(windows, waiting, strict=True):
         tile = stitching.cut(position)
         window[:, : tile.shape[-2], : tile.shape[-1]] = tile
-    predictions = predict(windows)
-    _check_predictions(predictions, len(waiting), window_size)
+        sizes.append((tile.shape[-2], tile.shape[-1]))
+    if predicts_parts:
+        predictions = predict(windows, sizes)
+        _check_parts(predictions, sizes, window_size)
+    else:
+        predictions = predict(windows)
+        _check_predictions(predictions, len(waiting), window_size)
     for prediction, (stitching, position) in zip(predictions, waiting, strict=True):
         stitching.add(position, prediction)
 
@@ -144,7 +161,14 @@ def _count_coverage(length: int, starts: list[int], window_size: int, like: Tens
     return coverage
 
 
-def _check_predictions(predictions: Tensor, num_windows: int, window_size: int) -> None:
+def _check_parts(parts: Any, sizes: list[tuple[int, int]], window_size: int) -> None:
+    shapes = [tuple(part.shape) for part in parts]
+    fits = (shape[-2:] in (size, (window_size, window_size)) for shape, size in zip(shapes, sizes, strict=False))
+    if len(shapes) != len(sizes) or not all(fits):
+        raise ValueError(f"predict must return parts (K, h, w) or (h, w) of the sizes {sizes}, got {shapes}.")
+
+
+def _check_predictions(predictions: Any, num_windows: int, window_size: int) -> None:
     shape = tuple(predictions.shape)
     if len(shape) not in (3, 4) or shape[0] != num_windows or shape[-2:] != (window_size, window_size):
         raise ValueError(

@@ -4,6 +4,7 @@
 import json
 import weakref
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from pixio_hf.evaluation.results import build_report, render_csv, render_json, r
 from pixio_hf.evaluation.segmentation import evaluate_segmentation, predict_class_items
 from pixio_hf.evaluation.worst_cases import choose_cases
 from pixio_hf.metrics import DEPTH_METRIC_NAMES, DepthMetrics, SegmentationMetrics
-from pixio_hf.sliding_window import tight_window_starts
+from pixio_hf.sliding_window import predict_sliding_window, tight_window_starts
 from tests.tiny_models import randomize_weights, tiny_config
 
 PROCESSOR = PixioImageProcessor(size={"height": 64, "width": 64})
@@ -70,6 +71,28 @@ def test_windows_are_those_of_the_models_own_forward_pass(depth_model, batch_siz
     assert expected_metrics is not None and result.metrics == pytest.approx(expected_metrics)
     assert [row["index"] for row in result.rows] == [0, 1, 2, 3, 4]
     assert result.metrics["rmse"] == pytest.approx(np.mean([row["rmse"] for row in result.rows]))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("head_type", ["dpt", "linear"])
+def test_only_the_parts_inside_the_image_are_predicted_and_their_numbers_stay(head_type):
+    """Against every window predicted whole, padding included, and against a model that can do nothing else."""
+    model = randomize_weights(PixioForDepthEstimation(tiny_config(head_type=head_type))).eval()
+    plain = SimpleNamespace(
+        predict_logits=model.predict_logits,
+        config=model.config,
+        device=model.device,
+        dtype=model.dtype,
+        eval=model.eval,
+    )
+    items = [*enumerate(make_items())]
+    options = PredictionOptions(window_size=64, batch_size=4)
+    for predictor in (model, plain):
+        for _, item, depth in predict_depth_items(predictor, PROCESSOR, items, options):
+            whole_windows = predict_sliding_window(
+                lambda windows: model.predict_logits(windows)[0].sigmoid(), native(item), window_size=64
+            )
+            torch.testing.assert_close(depth, model.config.max_depth * whole_windows[0, 0], rtol=1e-5, atol=1e-4)
 
 
 @torch.no_grad()

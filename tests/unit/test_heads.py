@@ -11,6 +11,7 @@ from pixio_hf.checkpoints.head_key_mapping import (
     rename_head_key_from_reference,
     rename_head_key_to_reference,
 )
+from pixio_hf.head_regions import plan_regions, rows_read
 from pixio_hf.heads import (
     DPTHead,
     LinearHead,
@@ -18,6 +19,7 @@ from pixio_hf.heads import (
     concat_class_mean,
     dpt_tap_blocks,
     initialize_head_module,
+    predict_parts,
 )
 
 CHANNELS = 6
@@ -198,3 +200,60 @@ def test_key_mapping_is_one_to_one_and_covers_both_heads() -> None:
     for unknown in ("head.projects.4.weight", "encoder.norm.weight", "head.scratch.refinenet1.weight"):
         with pytest.raises(ValueError, match="not the name"):
             rename_head_key_from_reference(unknown)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("needed_size", [(50, 256), (86, 50), (1, 1), (256, 220), (17, 33), (16, 16), (256, 256)])
+@pytest.mark.parametrize(("grid", "output_size"), [((16, 16), (256, 256)), ((7, 11), (112, 176)), ((5, 3), (79, 50))])
+def test_a_part_of_the_prediction_is_that_part_of_the_whole(grid, output_size, needed_size) -> None:
+    """Also where the maps of the levels are cut: what lies beyond the regions must not matter."""
+    head, features = make_dpt_head(), make_features(grid)
+    height, width = (min(needed, full) for needed, full in zip(needed_size, output_size, strict=True))
+    part = head(features, output_size, (height, width))
+    torch.testing.assert_close(part, head(features, output_size)[..., :height, :width], rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def test_what_a_part_does_not_depend_on_is_not_computed() -> None:
+    """A thin strip of a window reads a corner of the fine levels; not-a-number elsewhere does not reach it."""
+    head, features = make_dpt_head(), make_features((16, 16))
+    finest, fine, middle, coarse = plan_regions((16, 16), (256, 256), (256, 50))
+    assert (finest.size, finest.needed, finest.read, finest.path, finest.lateral, finest.patches) == (
+        (64, 64),
+        (128, 27),
+        (64, 14),
+        (64, 16),
+        (64, 19),
+        (16, 5),
+    )
+    assert (fine.needed, fine.patches, coarse.patches) == (finest.path, (16, 7), (16, 16))
+    expected = head(features, (256, 256), (256, 50))
+    for feature, region in zip(features, (finest, fine, middle), strict=False):
+        feature[..., region.patches[1] :] = torch.nan
+    assert torch.equal(head(features, (256, 256), (256, 50)), expected)
+
+
+@pytest.mark.parametrize(("size", "target"), [(64, 128), (8, 16), (5, 9), (1, 4), (7, 3), (3, 1), (128, 256)])
+def test_a_resize_reads_the_rows_that_it_is_said_to_read(size: int, target: int) -> None:
+    for needed in range(1, target + 1):
+        rows = torch.arange(size, dtype=torch.float64).reshape(1, 1, size, 1).requires_grad_()
+        resized = F.interpolate(rows, size=(target, 1), mode="bilinear", align_corners=True)
+        resized[:, :, :needed].square().sum().backward()
+        assert rows.grad is not None
+        read = rows_read(size, target, needed)
+        assert not rows.grad[:, :, read:].any()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("head_type", ["dpt", "linear"])
+def test_parts_of_several_sizes_come_back_in_order(head_type: str) -> None:
+    head = make_dpt_head() if head_type == "dpt" else LinearHead(CHANNELS, 2).eval()
+    features = make_features((4, 5), batch_size=5, count=4 if head_type == "dpt" else 1)
+    sizes = [(64, 80), (9, 80), (64, 80), (64, 11), (9, 80)]
+    whole = head(features, (64, 80))
+    parts = predict_parts(head, features, (64, 80), sizes)
+    assert [tuple(part.shape[-2:]) for part in parts] == sizes
+    for part, full in zip(parts, whole, strict=True):
+        torch.testing.assert_close(part, full[:, : part.shape[1], : part.shape[2]], rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match=r"needed_size must lie within output_size \(64, 80\), got \(65, 80\)"):
+        head(features, (64, 80), (65, 80))

@@ -176,9 +176,9 @@ def test_the_stream_goes_on_from_any_position(tmp_path, kind, shuffle_buffer):
 
 
 def open_loader(folder: Path, num_workers: int = 2, **options) -> PretrainingLoader:
-    options = {"shuffle_buffer": 4, "open_shards": 2, **options}
+    options = {"image_size": 8, "shuffle_buffer": 4, "open_shards": 2, **options}
     return open_pretraining_stream(
-        str(folder), StreamOptions(8, **options), 3, num_workers=num_workers, num_scenes=0, prefetch_factor=3
+        str(folder), StreamOptions(**options), 3, num_workers=num_workers, num_scenes=0, prefetch_factor=3
     )
 
 
@@ -230,6 +230,8 @@ def test_the_global_random_state_is_neither_used_nor_moved(tmp_path):
         ({"num_workers": 3}, "num_workers was 2, now 3"),
         ({"seed": 5}, "seed was 0, now 5"),
         ({"shuffle_buffer": 9}, "shuffle_buffer was 4, now 9"),
+        ({"image_size": 16}, "image_size was 8, now 16"),
+        ({"crop_scale": (0.5, 1.0)}, r"crop_scale was \[0.2, 1.0\], now \[0.5, 1.0\]"),
         ({"data": [5, 4, 3]}, "data was 2 shards"),
     ],
 )

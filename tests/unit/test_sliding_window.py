@@ -87,3 +87,22 @@ def test_bad_sizes_are_named() -> None:
         predict_sliding_window(lambda windows: windows, image[0], window_size=4)
     with pytest.raises(ValueError, match="predict must return"):
         predict_sliding_window(lambda windows: windows[..., :2, :2], image, window_size=4)
+
+
+def test_predict_may_be_told_which_parts_count() -> None:
+    """The parts inside the image are enough, and whole windows are taken too."""
+    images = torch.randn(2, 3, 13, 20)
+    seen: list[tuple[int, int]] = []
+
+    def predict_parts(windows: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
+        seen.extend(sizes)
+        return [3 * window[:, :height, :width] for window, (height, width) in zip(windows, sizes, strict=True)]
+
+    options = {"window_size": 8, "batch_size": 5, "predicts_parts": True}
+    torch.testing.assert_close(predict_sliding_window(predict_parts, images, **options), 3 * images)
+    rows, columns = (8, 8, 3), (8, 8, 8, 5)
+    assert seen == [(row, column) for row in rows for column in columns] * 2
+    torch.testing.assert_close(predict_sliding_window(lambda windows, sizes: windows, images, **options), images)
+    for wrong in (lambda windows, sizes: windows[1:], lambda windows, sizes: windows[..., :2, :2]):
+        with pytest.raises(ValueError, match=r"predict must return parts .* of the sizes \[\(8, 8\)"):
+            predict_sliding_window(wrong, images, **options)

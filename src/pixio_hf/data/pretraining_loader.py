@@ -93,12 +93,14 @@ class PretrainingLoader:
         )
 
     def signature(self) -> dict[str, Any]:
-        """What the order and the choice of samples depend on: where any of it differs, it is another stream."""
+        """What the samples, their order and their crops depend on: where any of it differs, it is another stream."""
         return {
             "data": self.source.fingerprint,
             "seed": self.options.seed,
             "shuffle_buffer": self.options.shuffle_buffer,
             "open_shards": self.options.open_shards,
+            "image_size": self.options.image_size,
+            "crop_scale": list(self.options.crop_scale),  # as it comes back from JSON
             "rank": self.place.rank,
             "num_processes": self.place.world_size,
             "num_workers": self.place.num_readers,
@@ -120,7 +122,8 @@ class PretrainingLoader:
         """Go on where a stream stopped.
 
         Raises:
-            ValueError: the stream had other data, another seed, shuffling, curation, number of processes or of workers.
+            ValueError: the stream had other data, another seed, shuffling, crops, curation, number of processes or of
+                workers.
         """
         signature, saved = self.signature(), state_dict["signature"]
         changed = [
@@ -135,8 +138,8 @@ class PretrainingLoader:
             )
         if unknown := [f"{name} {value}" for name, value in signature.items() if name not in saved]:
             logger.warning(
-                "The saved state is of an older version and does not say how images were chosen; make sure that it was"
-                f" as now: {', '.join(unknown)}."
+                "The saved state is of an older version and does not say all that the stream depends on; make sure that it"
+                f" was as now: {', '.join(unknown)}."
             )
         self.positions = [Position(*position) for position in state_dict["positions"]]
         self.num_batches, self.num_samples = state_dict["num_batches"], state_dict["num_samples"]

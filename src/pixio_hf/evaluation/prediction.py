@@ -87,11 +87,21 @@ def predict_items(
     def predict(pixel_values: Tensor) -> Tensor:
         return activation(model.predict_logits(pixel_values)[0])
 
+    def predict_parts(windows: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
+        return [activation(part[None])[0] for part in model.predict_parts(windows, sizes)]
+
     if options.window_size is None:
         predictions = _predict_whole(predict, images(), options.batch_size)
     else:
+        predicts_parts = hasattr(model, "predict_parts")
         predictions = stream_sliding_windows(
-            predict, images(), options.window_size, options.window_stride, options.batch_size, options.tight_windows
+            predict_parts if predicts_parts else predict,
+            images(),
+            options.window_size,
+            options.window_stride,
+            options.batch_size,
+            options.tight_windows,
+            predicts_parts,
         )
     for prediction in predictions:
         if options.flip_test:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import DepthEstimatorOutput
 
 from ..configuration_pixio import HEAD_TYPES
-from ..heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
+from ..heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks, predict_parts
 from ..losses import silog_loss
 from .backbones import Normalization, PlainBackbone, load_backbone
 
@@ -100,6 +100,12 @@ class ProbeModel(nn.Module):
         """Encode and apply the head: (B, 3, H, W) -> float32 logits (B, 1, H, W), alone in a tuple."""
         height, width = pixel_values.shape[-2:]
         return (self.head(self.extract_features(pixel_values), (height, width)).float(),)
+
+    def predict_parts(self, pixel_values: Tensor, needed_sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+        """Upper left parts of those logits: (B, 3, H, W) -> B x float32 (1, h, w), of the sizes that are needed."""
+        height, width = pixel_values.shape[-2:]
+        parts = predict_parts(self.head, self.extract_features(pixel_values), (height, width), needed_sizes)
+        return [part.float() for part in parts]
 
     def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> DepthEstimatorOutput:
         """Predict depth, and compare it with labels (B, H, W) in metres where given: SiLog loss (SPEC 5.4).

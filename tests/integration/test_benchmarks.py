@@ -1,0 +1,43 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""The benchmarks run, on small models and few rounds, and print the ratios that others read; no value is judged."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("encode.py --preset pixio-tiny --batch_size 1", ["encode.vs_transformers", "encode.of_gemm_limit"]),
+        (
+            "depth_evaluation.py --preset pixio-tiny --num_images 1 --repeats 1 --num_rooms 4",
+            ["depth_evaluation.fp32", "depth_evaluation.bf16"],
+        ),
+        (
+            "pretraining_step.py --batch_size 4 --rounds 1",
+            ["pretraining_step.vs_plain", "pretraining_step.vs_vitmae", "pretraining_step.stochastic_depth"],
+        ),
+        (
+            "data_loading.py --rounds 1",
+            ["data_loading.500x375", "data_loading.1024x768", "data_loading.2048x1536"],
+        ),
+    ],
+)
+def test_ratios_come_last_and_have_their_names(command: str, names: list[str]) -> None:
+    script, *arguments = command.split()
+    device = [] if script == "data_loading.py" else ["--device", "cpu"]
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / script, *arguments, *device], capture_output=True, text=True, timeout=500
+    )
+    assert run.returncode == 0, run.stderr
+    lines = run.stdout.strip().splitlines()[-len(names) :]
+    ratios = [re.fullmatch(r"ratio (\S+): (\d+\.\d\d)", line) for line in lines]
+    assert [ratio and ratio[1] for ratio in ratios] == names
+    assert all(float(ratio[2]) > 0 for ratio in ratios if ratio)
