@@ -1,7 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """A picture of some samples of a data set, each image beside its label in colours, for `check-data`."""
 
-import colorsys
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ import PIL.Image
 
 from ..data.depth_datasets import crop_pair
 from ..data.pair_reading import IGNORED, read_depth_pair, read_image
+from ..evaluation.case_pictures import class_colors
 from ..label_maps import resize_nearest
 from .data_splits import Split
 from .data_survey import ClassSurvey, DepthSurvey, MaskSurvey
@@ -87,12 +87,9 @@ def legend_rows(splits: Sequence[Split]) -> list[Row]:
 
 
 def class_palette(num_classes: int) -> np.ndarray:
-    """(257, 3) uint8: colours of the classes, neighbours far apart; 255 grey, 256 black."""
+    """(257, 3) uint8: the colours that evaluation pictures give the classes; 255 grey, 256 black."""
     palette = np.zeros((257, 3), np.uint8)
-    for number in range(num_classes):
-        # Steps of the golden ratio around the colour wheel never come close to each other.
-        hue, value = (number * 0.618034) % 1, (0.95, 0.7, 0.5)[number % 3]
-        palette[number] = np.round(np.multiply(colorsys.hsv_to_rgb(hue, 0.65, value), 255))
+    palette[:num_classes] = class_colors(num_classes)
     palette[IGNORED], palette[256] = _NO_CLASS, _NO_SUCH_CLASS
     return palette
 

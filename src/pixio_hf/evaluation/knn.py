@@ -49,8 +49,8 @@ def evaluate_knn(
     started = time.perf_counter()
     if isinstance(train_items, Sized) and max(num_neighbors, default=1) > len(train_items):
         raise ValueError(
-            f"k = {max(num_neighbors)} neighbours need as many training images; there are {len(train_items)}. Give smaller"
-            " num_neighbors."
+            f"k = {max(num_neighbors)} neighbours need as many training images; there are {len(train_items)}. Give a"
+            " smaller k (num_neighbors)."
         )
     train = _describe(model, processor, train_items, batch_size, "training images", progress)
     train = gather_rows(train)
