@@ -19,8 +19,8 @@ npy, EXR) or a metadata.jsonl. `pixio-hf check-data` looks at a folder first.
 OUTPUT_DIR/model is the model of the best evaluation (delta1) with its card, OUTPUT_DIR/adapter its LoRA weights alone.
 Interrupt it at any time; the same command continues from the last checkpoint.
 
-Measured: pixio-tiny frozen, 150 steps of 16 synthetic rooms at 128 x 128, on one busy CPU core: delta1 0.783 on 128
-held-out rooms with the DPT head (3.5 minutes of CPU time), 0.571 with the linear head (1.5 minutes). finetune_accelerate.py
+Measured: pixio-tiny frozen, 150 steps of 16 synthetic rooms at 128 x 128, on one busy CPU core: delta1 0.801 on 128
+held-out rooms with the DPT head (a minute of CPU time), 0.622 with the linear head (half a minute). finetune_accelerate.py
 gives the same numbers, digit by digit. Those of the bundled pixio-tiny-depth stand in model_cards/pixio-tiny-depth.md.
 """
 

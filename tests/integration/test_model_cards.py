@@ -171,6 +171,6 @@ def test_command_lines_parse(monkeypatch):
             else:
                 assert words[0] == "python"
                 check_script_command(ROOT / words[1], words[2:])
-    # Two for each of Meta's sizes, five of how the bundled ones were trained and evaluated: none was skipped.
-    assert len(programs) == 2 * len(PUBLISHED) + 5
+    # Two for each of Meta's sizes, seven of how the bundled ones were trained and evaluated: none was skipped.
+    assert len(programs) == 2 * len(PUBLISHED) + 7
     assert PUBLISHED["pixio-1b16"].original_file == "pixio_vit1b16.pth"
