@@ -17,7 +17,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
     [
         ("encode.py --preset pixio-tiny --batch_size 1", ["encode.vs_transformers", "encode.of_gemm_limit"]),
         (
-            "depth_evaluation.py --preset pixio-tiny --num_images 1 --repeats 1 --num_rooms 4",
+            "depth_evaluation.py --preset pixio-tiny --num_images 1 --repeats 1 --num_rooms 128",
             ["depth_evaluation.fp32", "depth_evaluation.bf16"],
         ),
         (
