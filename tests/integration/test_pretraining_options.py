@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 import torch
 
-from pixio_hf import PixioForPreTraining, PixioModel
+from pixio_hf import PixioForPreTraining, PixioModel, bundled_checkpoint
 from pixio_hf.training.pretraining_recipes import choose_recipe
 from tests.integration.test_examples import PRETRAIN, load_script, reset_accelerate
 from tests.tiny_models import randomize_weights, tiny_config
@@ -31,6 +31,17 @@ def test_warm_start_tells_which_weights_are_new(pretrain, tmp_path, kind):
     assert (model.config.n_cls_tokens, model.config.mask_ratio, model.config.drop_path_rate) == (3, 0.5, 0.2)
     new = sorted(f"decoder.{name}" for name in model.decoder.state_dict()) if kind is PixioModel else ["none"]
     assert told == f"Weights from {tmp_path}; new ones: {', '.join(new)}; not used: none."
+
+
+def test_warm_start_from_a_bundled_model(pretrain):
+    arguments = pretrain.PretrainingArguments(output_dir="unused", model="pixio-tiny")
+    model, told = pretrain.build_model(arguments, choose_recipe("tiny", {}))
+    start = PixioForPreTraining.from_pretrained(bundled_checkpoint("pixio-tiny"), dtype=torch.float32).state_dict()
+    assert all(torch.equal(tensor, start[name]) for name, tensor in model.state_dict().items())
+    assert told == "Weights from pixio-tiny; new ones: none; not used: none."
+    arguments = pretrain.PretrainingArguments(output_dir="unused", model="pixio-huge")
+    with pytest.raises(ValueError, match=r"No folder, Hub id .* or bundled checkpoint 'pixio-huge'"):
+        pretrain.build_model(arguments, choose_recipe("tiny", {}))
 
 
 def test_a_recipe_that_curates_asks_for_statistics_before_it_builds_a_model(pretrain, tmp_path, monkeypatch):
