@@ -3,11 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The lowest direct versions that pyproject.toml admits, on the lowest Python that the machine has.
+LOWEST := .venv-lowest
+LOWEST_STAMP := $(LOWEST)/.installed
 # Tests run in parallel processes; one thread each keeps them from fighting over the cores.
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-fast lint bench cards clean setup
+.PHONY: demo test test-fast test-lowest lint lock bench cards clean setup
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -28,6 +31,20 @@ test: $(STAMP)
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not slow"
 
+# A python3.10 on PATH may be a shim that starts nothing, hence the trial.
+$(LOWEST_STAMP): pyproject.toml | $(STAMP)
+	@python=$(PYTHON); for candidate in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do \
+		if "$$candidate" -c "" 2> /dev/null; then python="$$candidate"; break; fi; \
+	done; \
+	$(BIN)/uv venv --quiet --clear --python "$$("$$python" -c 'import sys; print(sys.executable)')" $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable ".[dev]"
+	@touch $(LOWEST_STAMP)
+
+test-lowest: $(LOWEST_STAMP)
+	@$(LOWEST)/bin/python -c "import platform, torch, transformers; print('Lowest versions: Python', \
+		platform.python_version(), 'torch', torch.__version__, 'transformers', transformers.__version__)"
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow"
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,4 +64,4 @@ lock: $(STAMP)
 	@sed -i '1i # Newest versions that pyproject.toml admits, made by `make lock`. Constraints for `make`; users of the package are not bound by them.' requirements.lock
 
 clean:
-	rm -rf $(VENV) demo .cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) demo .cache .pytest_cache .ruff_cache .import_linter_cache

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from pixio_hf import PixioConfig
 from pixio_hf.checkpoint_names import memory_to_hub_name
@@ -49,6 +50,11 @@ def randomize_weights(model: Model, seed: int = 0) -> Model:
         else:
             tensor.copy_(1 + 0.2 * noise if is_scale else 0.2 * noise)
     return model.eval()
+
+
+def checkpoint_activations(model: PreTrainedModel) -> None:
+    """Compute activations again in the backward pass; transformers 5.22 renamed the method."""
+    getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)()
 
 
 def random_images(batch_size: int = 2, height: int = 64, width: int = 64, seed: int = 1) -> Tensor:

@@ -87,10 +87,13 @@ class SpellingRename(WeightRenaming):
         assert self.written is not None
         name = self._original_target_patterns[0].replace(".", r"\.")
         following = r"(?=\d)" if self.written == "encoder.layer." else ""
-        return self.copy(START + name + following, self.written)
+        # Not by `copy`, which transformers has from 5.21 on.
+        reverse = WeightRenaming(START + name + following, self.written)
+        reverse.scope_prefix, reverse.base_model_prefix = self.scope_prefix, self.base_model_prefix
+        return reverse
 
     def copy(self, source_patterns, target_patterns, **kwargs):
-        copy = super().copy(source_patterns, target_patterns, **kwargs)
+        copy = super().copy(source_patterns, target_patterns, **kwargs)  # called by transformers, where it has it
         copy.written = self.written
         return copy
 

@@ -34,7 +34,7 @@ DtypeChoice = Annotated[Dtype, typer.Option("--dtype", help="Number format to co
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist already.")]
 
 
-class plain_errors:
+class plain_errors:  # noqa: N801 - used as a function: `with plain_errors():`
     """Turn what a user can mend (wrong values, unreadable files) into one line on stderr and exit code 2.
 
     PIXIO_HF_TRACEBACK=1 in the environment shows the traceback instead.

@@ -55,7 +55,6 @@ def shard(script: ModuleType) -> None:
 
 def poison(script: ModuleType, rank: int) -> None:
     """Have the images of one process's third batch become NaN."""
-
     normalize, calls = script.normalize_crops, itertools.count(1)
 
     def normalize_and_poison(crops):

@@ -6,11 +6,11 @@ import shutil
 import time
 from pathlib import Path
 
-import httpx2
 import pytest
 from huggingface_hub import HfApi, constants
 
 from pixio_hf import PixioForPreTraining, PixioImageProcessor
+from pixio_hf.checkpoints import hub_requests
 from pixio_hf.checkpoints.card_signature import sign_card
 from pixio_hf.checkpoints.hub import push_folder
 from pixio_hf.checkpoints.hub_requests import NUM_TRIES, HubError
@@ -305,7 +305,7 @@ def test_waits_as_long_as_asked_within_limits(hub, folder, sleeps):
 
 
 def test_an_answer_that_never_comes_is_a_timeout(hub, folder, sleeps, monkeypatch):
-    monkeypatch.setattr("pixio_hf.checkpoints.hub_requests.TIMEOUT", httpx2.Timeout(0.3))
+    monkeypatch.setattr("pixio_hf.checkpoints.hub_requests.TIMEOUT", hub_requests.httpx.Timeout(0.3))
     hub.slow("create", seconds=30)
     with pytest.raises(HubError, match=r"Creating the repository: no whole answer \(ReadTimeout"):
         push(hub, folder)

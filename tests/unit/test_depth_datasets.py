@@ -82,7 +82,7 @@ def touch_kitti_frames(root, drive, frames):
 
 def test_kitti_splits_are_those_of_eigen(tmp_path):
     # Counts per date from the list of the 652 frames: github.com/nianticlabs/monodepth2, splits/eigen_benchmark.
-    dates = Counter({date: 0 for date in ("2011_09_26", "2011_09_28", "2011_09_29", "2011_09_30", "2011_10_03")})
+    dates = Counter(dict.fromkeys(("2011_09_26", "2011_09_28", "2011_09_29", "2011_09_30", "2011_10_03"), 0))
     for drive, frames in KITTI_TEST_FRAMES.items():
         dates[drive[:10]] += len(frames)
         # The real folders hold many more annotated frames than the list.

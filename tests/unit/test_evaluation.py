@@ -275,7 +275,7 @@ def test_class_pictures_are_full_of_panels_and_no_text_covers_another(monkeypatc
 
 
 def test_reports():
-    metrics = {name: 0.5 for name in DEPTH_METRIC_NAMES} | {"silog": float("nan"), "num_images": 4}
+    metrics = dict.fromkeys(DEPTH_METRIC_NAMES, 0.5) | {"silog": float("nan"), "num_images": 4}
     report = build_report("depth", {"model": "m", "data": "a|b"}, metrics, 2.0, num_processes=2)
     assert json.loads(render_json(report))["metrics"]["silog"] is None
     page = render_markdown(report, ["best.png"])

@@ -208,5 +208,5 @@ def test_another_model_s_repository_is_refused(folder, change):
 def test_names_of_repositories():
     check_repo_id("me/model")
     for wrong in ("model", "a/b/c", "me/mo del", "me/-model", ""):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"owner/name|Repo id"):
             check_repo_id(wrong)

@@ -8,7 +8,7 @@ from transformers.models.pixio import modeling_pixio as upstream
 
 from pixio_hf import PixioBackbone, PixioModel
 from pixio_hf.modeling_pixio import PixioPreTrainedModel, interpolate_positions
-from tests.tiny_models import random_images, randomize_weights, tiny_config, write_checkpoint
+from tests.tiny_models import checkpoint_activations, random_images, randomize_weights, tiny_config, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def test_gradient_checkpointing_gives_the_same_gradients():
         return [parameter.grad.clone() for parameter in model.parameters()]
 
     expected = gradients()
-    model.activation_checkpointing_enable()
+    checkpoint_activations(model)
     assert all(layer.gradient_checkpointing for layer in model.layers)
     for actual, wanted in zip(gradients(), expected, strict=True):
         torch.testing.assert_close(actual, wanted)

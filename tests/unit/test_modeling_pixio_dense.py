@@ -6,7 +6,7 @@ import torch
 
 from pixio_hf import PixioConfig, PixioForDepthEstimation
 from pixio_hf.losses import silog_loss
-from tests.tiny_models import random_images, randomize_weights, tiny_config
+from tests.tiny_models import checkpoint_activations, random_images, randomize_weights, tiny_config
 
 
 def build(**overrides) -> PixioForDepthEstimation:
@@ -153,7 +153,7 @@ def test_gradient_checkpointing_gives_the_same_gradients():
         return [parameter.grad.clone() for parameter in model.parameters()]
 
     expected = gradients()
-    model.activation_checkpointing_enable()
+    checkpoint_activations(model)
     for actual, wanted in zip(gradients(), expected, strict=True):
         torch.testing.assert_close(actual, wanted)
 

@@ -6,7 +6,7 @@ import torch
 
 from pixio_hf import PixioForPreTraining
 from pixio_hf.patches import normalize_patches, patchify
-from tests.tiny_models import block_noise, random_images, randomize_weights, tiny_config
+from tests.tiny_models import block_noise, checkpoint_activations, random_images, randomize_weights, tiny_config
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_gradient_checkpointing_gives_the_same_gradients():
         return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
     expected = gradients()
-    model.activation_checkpointing_enable()
+    checkpoint_activations(model)
     assert all(layer.gradient_checkpointing for layer in (*model.pixio.layers, *model.decoder.blocks))
     for name, gradient in gradients().items():
         torch.testing.assert_close(gradient, expected[name])

@@ -9,7 +9,7 @@ from pixio_hf import PixioForPreTraining, PixioModel
 from pixio_hf.modeling_pixio import PixioLayer
 from pixio_hf.stochastic_depth import add_kept_branch, draw_kept_samples
 from tests.golden import load_case
-from tests.tiny_models import block_noise, random_images, randomize_weights, tiny_config
+from tests.tiny_models import block_noise, checkpoint_activations, random_images, randomize_weights, tiny_config
 
 # Kept samples of the attention and of the MLP branch, out of a batch of 5.
 DECISIONS = {
@@ -94,7 +94,7 @@ def test_under_gradient_checkpointing():
     gradients = []
     for checkpointing in (False, True):
         if checkpointing:
-            getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)()  # 5.22 renamed it
+            checkpoint_activations(model)
         model.zero_grad()
         torch.manual_seed(3)
         model(random_images(6), noise=block_noise(6)).loss.backward()

@@ -65,5 +65,7 @@ def test_renaming_can_be_extended():
         ("reverse_transform", ["self"]),
         ("copy", ["self", "source_patterns", "target_patterns"]),
     ):
+        if method == "copy" and not hasattr(renaming, method):
+            continue  # transformers before 5.21 never copies a renaming
         found = list(inspect.signature(getattr(renaming, method)).parameters)[: len(arguments)]
         assert found == arguments, f"{VERSION} changed WeightRenaming.{method}: SpellingRename overrides it"

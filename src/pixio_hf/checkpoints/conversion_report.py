@@ -145,4 +145,5 @@ def find_preset(config: PixioConfig) -> str | None:
 
 
 def write_report(folder: Path, report: Mapping[str, Any]) -> None:
+    """Write the report as JSON into a folder."""
     (folder / REPORT_NAME).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -136,16 +136,19 @@ def _apply_dpt_head(state: State, taps: list[Tensor]) -> Tensor:
 
 
 def apply_residual_unit(state: State, name: str, features: Tensor) -> Tensor:
+    """Two convolutions of 3 x 3 around the identity: (B, C, H, W) -> (B, C, H, W)."""
     inner = F.relu(convolve(state, f"{name}.conv1", F.relu(features)))
     return features + convolve(state, f"{name}.conv2", inner)
 
 
 def convolve(state: State, name: str, features: Tensor, stride: int = 1) -> Tensor:
+    """Convolve with the weights of that name; the size stays at stride 1: (B, C, H, W) -> (B, C', H', W')."""
     weight = state[f"{name}.weight"]
     return F.conv2d(features, weight, state[f"{name}.bias"], stride=stride, padding=weight.shape[-1] // 2)
 
 
 def resize(features: Tensor, size) -> Tensor:
+    """Resize bilinearly with corners aligned: (B, C, H, W) -> (B, C, *size)."""
     return F.interpolate(features, size=tuple(size), mode="bilinear", align_corners=True)
 
 
@@ -160,16 +163,19 @@ def resample_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:
 
 
 def count_blocks(state: State, prefix: str) -> int:
+    """Count the blocks whose names begin with the prefix."""
     return 1 + max(int(key.removeprefix(prefix).split(".")[0]) for key in state if key.startswith(prefix))
 
 
 def apply_block(state: State, prefix: str, tokens: Tensor, num_heads: int) -> Tensor:
+    """Apply one pre-norm transformer block: (B, T, D) -> (B, T, D)."""
     tokens = tokens + attend(state, prefix, normalize(state, f"{prefix}norm1", tokens, TRANSFORMER_EPS), num_heads)
     hidden = project(state, f"{prefix}mlp.fc1", normalize(state, f"{prefix}norm2", tokens, TRANSFORMER_EPS))
     return tokens + project(state, f"{prefix}mlp.fc2", F.gelu(hidden))
 
 
 def attend(state: State, prefix: str, tokens: Tensor, num_heads: int) -> Tensor:
+    """Attend with all heads, scaled by the width of a head: (B, T, D) -> (B, T, D)."""
     batch_size, num_tokens, width = tokens.shape
     qkv = project(state, f"{prefix}attn.qkv", tokens)
     query, key, value = qkv.reshape(batch_size, num_tokens, 3, num_heads, -1).permute(2, 0, 3, 1, 4)
@@ -179,11 +185,13 @@ def attend(state: State, prefix: str, tokens: Tensor, num_heads: int) -> Tensor:
 
 
 def normalize(state: State, name: str, tokens: Tensor, eps: float) -> Tensor:
+    """Apply the LayerNorm of that name over the last dimension."""
     scale, shift = state[f"{name}.weight"], state[f"{name}.bias"]
     return F.layer_norm(tokens, scale.shape, scale, shift, eps)
 
 
 def project(state: State, name: str, tokens: Tensor) -> Tensor:
+    """Apply the linear layer of that name to the last dimension."""
     return F.linear(tokens, state[f"{name}.weight"], state[f"{name}.bias"])
 
 

@@ -101,6 +101,7 @@ def write_report(summary: CurationSummary, settings: dict[str, Any], folder: Pat
 
 
 def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears under its name when it is whole."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content)
     os.replace(partial, path)

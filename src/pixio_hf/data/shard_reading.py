@@ -108,6 +108,7 @@ def read_tar(file: IO[bytes], image_column: str | None) -> Iterator[tuple[str, C
 
 
 def read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """Bytes of one member of a tar archive."""
     content = archive.extractfile(member)
     assert content is not None
     return content.read()

@@ -35,12 +35,12 @@ def evaluate_depth(
     max_depth: float | None = None,
     progress: bool = True,
 ) -> DepthEvaluation:
-    """Compare predicted with true depth at native size (SPEC 5.6, 5.7): items hold "image" and "depth" (H, W)
-    in metres.
+    """Compare predicted with true depth at native size (SPEC 5.6, 5.7).
 
-    Pixels count whose truth is valid and within [model.config.min_depth, max_depth]; images with fewer than 10 of them
-    are skipped and counted. Predictions are not clamped. Nothing larger than nine numbers per image is kept. Several
-    processes share the items, and each returns the whole result.
+    Items hold "image" and "depth" (H, W) in metres. Pixels count whose truth is valid and within
+    [model.config.min_depth, max_depth]; images with fewer than 10 of them are skipped and counted. Predictions are not
+    clamped. Nothing larger than nine numbers per image is kept. Several processes share the items, and each returns
+    the whole result.
 
     Args:
         model: PixioForDepthEstimation, or anything with its `predict_logits`, `config`, `device` and `dtype`.

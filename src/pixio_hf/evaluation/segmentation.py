@@ -17,8 +17,10 @@ from .processes import gather_rows, share_items
 
 @dataclass(frozen=True)
 class SegmentationEvaluation:
-    """Scores of the data set, scores of every image ("index", "name", "used" when it has labelled pixels,
-    "mean_iou_present", "pixel_accuracy"), and the time."""
+    """Scores of the data set and of every image, and the time.
+
+    `rows` hold "index", "name", "used" (it has labelled pixels), "mean_iou_present" and "pixel_accuracy" of an image.
+    """
 
     metrics: dict[str, Any]
     rows: list[dict[str, Any]]

@@ -42,7 +42,7 @@ def keep_loss_in_float32(accelerator: Accelerator) -> None:
 
 
 def reduce_number(accelerator: Accelerator, value: Tensor | int, how: str) -> float:
-    """ "mean" or "sum" of a number over all processes, the same on each; not finite where one of them is not."""
+    """Mean or sum (`how`) of a number over all processes, the same on each; not finite where one of them is not."""
     reduced = accelerator.reduce(torch.as_tensor(value, device=accelerator.device), how)
     assert isinstance(reduced, Tensor)
     return reduced.item()

@@ -75,10 +75,12 @@ def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def list_files(folder: Path) -> list[Path]:
+    """Regular files of a folder and its subfolders, sorted."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def hash_file(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

@@ -35,18 +35,22 @@ FABRICS: tuple[Vector, ...] = (
 
 @dataclass(frozen=True)
 class Piece:
+    """One piece of furniture: its solids, and the floor it takes in metres."""
+
     parts: list[Primitive]
     width: float
     depth: float
 
 
 def wood(draws: SeededDraws) -> Material:
+    """Draw a kind of wood."""
     color = draws.color(draws.choice(WOODS), 0.05)
     darker: Vector = (color[0] * 0.8, color[1] * 0.78, color[2] * 0.75)
     return Material(color, darker, Texture.NOISE, (0.6, 0.05), draws.uniform(0, 60))
 
 
 def fabric(draws: SeededDraws) -> Material:
+    """Draw a fabric, plain or striped."""
     color = draws.color(draws.choice(FABRICS), 0.07)
     second: Vector = (color[0] * 0.85, color[1] * 0.85, color[2] * 0.85)
     if draws.chance(0.25):
@@ -60,6 +64,7 @@ def fabric(draws: SeededDraws) -> Material:
 
 
 def build_table(draws: SeededDraws) -> Piece:
+    """Table with four legs."""
     width, depth, height = (
         draws.uniform(1.1, 1.8),
         draws.uniform(0.7, 0.95),
@@ -90,6 +95,7 @@ def build_table(draws: SeededDraws) -> Piece:
 
 
 def build_coffee_table(draws: SeededDraws) -> Piece:
+    """Low table."""
     width, depth = draws.uniform(0.8, 1.2), draws.uniform(0.5, 0.65)
     material = wood(draws)
     parts = [
@@ -101,6 +107,7 @@ def build_coffee_table(draws: SeededDraws) -> Piece:
 
 
 def build_chair(draws: SeededDraws, material: Material) -> Piece:
+    """Chair, with a back."""
     parts = [
         box(0, 0.42, 0, 0.44, 0.04, 0.44, material),
         box(0, 0.55, -0.2, 0.42, draws.uniform(0.32, 0.42), 0.03, material),
@@ -112,6 +119,7 @@ def build_chair(draws: SeededDraws, material: Material) -> Piece:
 
 
 def build_sofa(draws: SeededDraws) -> Piece:
+    """Sofa of one to three seats."""
     width, depth = draws.choice((1.0, 1.7, 2.1)), draws.uniform(0.85, 0.95)
     material = fabric(draws)
     parts = [
@@ -138,6 +146,7 @@ def build_sofa(draws: SeededDraws) -> Piece:
 
 
 def build_bed(draws: SeededDraws) -> Piece:
+    """Bed with pillows and a blanket."""
     width, depth = draws.choice((0.95, 1.45, 1.7)), 2.05
     frame, blanket = wood(draws), fabric(draws)
     linen = Material(draws.color((0.88, 0.87, 0.84), 0.05))
@@ -153,6 +162,7 @@ def build_bed(draws: SeededDraws) -> Piece:
 
 
 def build_shelf(draws: SeededDraws) -> Piece:
+    """Shelf with things on it."""
     width, depth, height = (
         draws.uniform(0.7, 1.1),
         draws.uniform(0.28, 0.34),
@@ -207,6 +217,7 @@ def build_shelf(draws: SeededDraws) -> Piece:
 
 
 def build_cabinet(draws: SeededDraws) -> Piece:
+    """Cabinet."""
     width, depth, height = draws.choice(
         (
             (0.8, 0.42, 0.8),
@@ -256,6 +267,7 @@ def build_cabinet(draws: SeededDraws) -> Piece:
 
 
 def build_plant(draws: SeededDraws) -> Piece:
+    """Plant in a pot."""
     leaves = draws.color((0.25, 0.45, 0.2), 0.08)
     lighter: Vector = (leaves[0] + 0.15, leaves[1] + 0.18, leaves[2] + 0.1)
     radius = draws.uniform(0.22, 0.35)
@@ -274,6 +286,7 @@ def build_plant(draws: SeededDraws) -> Piece:
 
 
 def build_floor_lamp(draws: SeededDraws) -> Piece:
+    """Floor lamp."""
     metal = Material((0.25, 0.25, 0.27))
     parts = [
         cylinder(0, 0, 0, 0.15, 0.03, metal),

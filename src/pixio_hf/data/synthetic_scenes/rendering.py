@@ -27,8 +27,11 @@ from pixio_hf.data.synthetic_scenes.tracing import trace_image
 
 
 class RGBDBatch(NamedTuple):
-    """Synthetic pictures with depth: `images` (B, 3, H, W) uint8, `depth` (B, H, W) float32 metres along the optical
-    axis (0 where there is none: sky or beyond the range), `fov_degrees` (B,) float32 horizontal fields of view."""
+    """Synthetic pictures with depth.
+
+    `images` (B, 3, H, W) uint8, `depth` (B, H, W) float32 metres along the optical axis (0 where there is none: sky or
+    beyond the range), `fov_degrees` (B,) float32 horizontal fields of view.
+    """
 
     images: Tensor
     depth: Tensor

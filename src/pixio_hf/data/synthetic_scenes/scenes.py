@@ -18,12 +18,16 @@ Matrix = tuple[Vector, Vector, Vector]
 
 
 class Shape(IntEnum):
+    """Shape of a primitive solid."""
+
     BOX = 0
     SPHERE = 1
     CYLINDER = 2  # upright
 
 
 class Texture(IntEnum):
+    """Pattern of a surface."""
+
     PLAIN = 0
     TILES = 1
     CHECKER = 2
@@ -82,8 +86,7 @@ class Camera:
         forward = (sin_yaw * cos_pitch, sin_pitch, cos_yaw * cos_pitch)
         right = tuple(cos_roll * r + sin_roll * d for r, d in zip(level_right, level_down, strict=True))
         down = tuple(cos_roll * d - sin_roll * r for r, d in zip(level_right, level_down, strict=True))
-        rows = tuple((right[axis], down[axis], forward[axis]) for axis in range(3))
-        return rows  # pyright: ignore[reportReturnType]
+        return tuple((right[axis], down[axis], forward[axis]) for axis in range(3))  # pyright: ignore[reportReturnType]
 
 
 @dataclass

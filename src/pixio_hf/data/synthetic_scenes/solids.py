@@ -36,6 +36,7 @@ def cylinder(
     material: Material,
     **kwargs,
 ) -> Primitive:
+    """Upright cylinder that stands at `bottom`; lengths in metres."""
     return Primitive(
         Shape.CYLINDER,
         (x, bottom + height / 2, z),
@@ -46,6 +47,7 @@ def cylinder(
 
 
 def sphere(x: float, y: float, z: float, radius: float, material: Material, **kwargs) -> Primitive:
+    """Sphere around a point; lengths in metres."""
     return Primitive(Shape.SPHERE, (x, y, z), (radius, radius, radius), material, **kwargs)
 
 

@@ -25,9 +25,12 @@ _SKY_DISTANCE = 1e4
 
 @dataclass(frozen=True)
 class TracedImage:
-    """`depth` (H, W) in metres of the surface itself (a mirror's panel), infinite for the sky; `points` three (H, W)
+    """What each pixel of an image sees.
+
+    `depth` (H, W) in metres of the surface itself (a mirror's panel), infinite for the sky; `points` three (H, W)
     and `ids` (H, W) of what is seen there (in a mirror: the reflected thing); `views` the frames that see the scene,
-    each with the part of the image it fills; `mirrored` (H, W) bool or None."""
+    each with the part of the image it fills; `mirrored` (H, W) bool or None.
+    """
 
     depth: Tensor
     ids: Tensor
