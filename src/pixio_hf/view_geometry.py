@@ -2,7 +2,7 @@
 """What is known of a scene's views, predicted or true: points, rays, depth and cameras in one form. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -73,6 +73,10 @@ class ViewGeometry:
         return ViewGeometry(
             world_points, self.camera_points, self.rays, self.ray_depth, quaternions, translations
         )
+
+    def double(self) -> "ViewGeometry":
+        """The same in float64."""
+        return ViewGeometry(**{field.name: getattr(self, field.name).double() for field in fields(self)})
 
     def scale(self, valid: Tensor) -> Tensor:
         """Mean distance of the valid world points (B, V, H, W) from the origin: (B)."""
