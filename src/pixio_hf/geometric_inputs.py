@@ -29,7 +29,9 @@ class GeometricResidualUnit(nn.Module):
 class DenseGeometryEncoder(nn.Module):
     """Features of a map with one value per pixel: (B, C, H, W) -> (B, N, D)."""
 
-    def __init__(self, num_channels: int, patch_size: int, widths: Sequence[int], hidden_size: int, eps: float) -> None:
+    def __init__(
+        self, num_channels: int, patch_size: int, widths: Sequence[int], hidden_size: int, eps: float
+    ) -> None:
         super().__init__()
         self.patch_size = patch_size
         self.conv_in = nn.Conv2d(num_channels * patch_size**2, widths[0], 3, padding=1)
@@ -117,9 +119,7 @@ class GeometricInputs(nn.Module):
         """Features of the poses seen from view 0: (B, V, 1, D)."""
         quaternions = normalize(known["camera_quaternions"].to(dtype))
         translations = known["camera_translations"].to(dtype)
-        quaternions, translations = relative_pose(
-            quaternions[:, :1], translations[:, :1], quaternions, translations
-        )
+        quaternions, translations = relative_pose(quaternions[:, :1], translations[:, :1], quaternions, translations)
         lengths = translations.norm(dim=-1)
         moved = lengths > 0
         mean = ((lengths * moved).sum(dim=1) / moved.sum(dim=1).clamp(min=1))[:, None].expand(lengths.shape)

@@ -162,7 +162,8 @@ def _fit_three_rays(slopes: Tensor, size: int) -> tuple[Tensor, Tensor]:
 def align_rigidly(moved: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Rotation and translation that bring points onto their targets in least squares (Horn), without scale.
 
-    (..., K, 3), (..., K, 3) -> rotations (..., 3, 3), translations (..., 3): target is about rotation @ moved + translation.
+    (..., K, 3), (..., K, 3) -> rotations (..., 3, 3), translations (..., 3), so that rotation @ moved + translation comes
+    close to the target.
     """
     moved_mean, target_mean = moved.mean(dim=-2, keepdim=True), target.mean(dim=-2, keepdim=True)
     covariance = (target - target_mean).transpose(-1, -2) @ (moved - moved_mean)

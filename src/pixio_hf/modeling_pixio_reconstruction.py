@@ -266,7 +266,9 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         given = {name: known[f"given_{name}"].bool() for name in INPUT_NAMES if f"given_{name}" in known}
         unknown = set(known) - set(INPUT_NAMES) - {f"given_{name}" for name in INPUT_NAMES} - {"is_metric"}
         if unknown or not values:
-            raise ValueError(f"geometric_inputs may hold {', '.join(INPUT_NAMES)}; got {', '.join(known) or 'nothing'}.")
+            raise ValueError(
+                f"geometric_inputs may hold {', '.join(INPUT_NAMES)}; got {', '.join(known) or 'nothing'}."
+            )
         if ("camera_quaternions" in values) != ("camera_translations" in values):
             raise ValueError("Give camera_quaternions and camera_translations together.")
         is_metric = known.get("is_metric", torch.ones(encoded.shape[:2], device=encoded.device)).bool()

@@ -133,7 +133,9 @@ def pixel_losses(predicted: ViewGeometry, true: ViewGeometry) -> dict[str, Tenso
     return {
         "pts3d": robust_loss(log_length(predicted.world_points), log_length(true.world_points)),
         "cam_pts3d": robust_loss(log_length(predicted.camera_points), log_length(true.camera_points)),
-        "depth_along_ray": robust_loss(log_length(predicted.ray_depth[..., None]), log_length(true.ray_depth[..., None])),
+        "depth_along_ray": robust_loss(
+            log_length(predicted.ray_depth[..., None]), log_length(true.ray_depth[..., None])
+        ),
         "ray_directions": robust_loss(predicted.rays, true.rays),
     }
 
@@ -163,7 +165,9 @@ def pose_losses(
     Translations count where the view, and the other one of a pair, has a valid pixel.
     """
     has_pixels = valid.flatten(2).any(dim=2)
-    poses = [(side.quaternions[:, view : view + 1], side.translations[:, view : view + 1]) for side in (predicted, true)]
+    poses = [
+        (side.quaternions[:, view : view + 1], side.translations[:, view : view + 1]) for side in (predicted, true)
+    ]
     counted = has_pixels[:, view : view + 1]
     if pairwise:
         others = [other for other in range(valid.shape[1]) if other != view]

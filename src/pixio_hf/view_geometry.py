@@ -70,9 +70,7 @@ class ViewGeometry:
         quaternions, translations = relative_pose(first_rotation, first_centre, self.quaternions, self.translations)
         matrix = quaternion_to_matrix(invert_quaternion(first_rotation))[:, :, None]
         world_points = (self.world_points - first_centre[:, :, None, None]) @ matrix.transpose(-1, -2)
-        return ViewGeometry(
-            world_points, self.camera_points, self.rays, self.ray_depth, quaternions, translations
-        )
+        return ViewGeometry(world_points, self.camera_points, self.rays, self.ray_depth, quaternions, translations)
 
     def double(self) -> "ViewGeometry":
         """The same in float64."""

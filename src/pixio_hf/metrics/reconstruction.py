@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.geometry import align_rigidly, relative_pose
+from pixio_hf.geometry import align_rigidly, normalize, relative_pose
 from pixio_hf.view_geometry import ViewGeometry, ViewLabels
 
 RECONSTRUCTION_METRIC_NAMES = (
@@ -68,7 +68,9 @@ def reconstruction_metrics_per_scene(predictions: Mapping[str, Any], labels: Vie
     scale_rel = (predicted_scale * metric_scale - true_scale).abs() / true_scale
     points_rel, points_tau = compare_lengths(predicted.world_points, true.world_points, valid)
     depth_rel, depth_tau = compare_lengths(predicted.z_depth[..., None], true.z_depth[..., None], valid)
-    ray_error = torch.rad2deg(2 * ((predicted.rays - true.rays).norm(dim=-1) / 2).clamp(max=1).asin()).flatten(1).mean(1)
+    ray_error = (
+        torch.rad2deg(2 * ((predicted.rays - true.rays).norm(dim=-1) / 2).clamp(max=1).asin()).flatten(1).mean(1)
+    )
     columns = {
         "scale_rel": torch.where(labels.is_metric, scale_rel, math.nan),
         "points_rel": points_rel,
@@ -112,11 +114,15 @@ def pose_errors(predicted: ViewGeometry, true: ViewGeometry) -> tuple[Tensor, Te
     first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     (rotation, translation), (true_rotation, true_translation) = (
         relative_pose(
-            side.quaternions[:, first], side.translations[:, first], side.quaternions[:, second], side.translations[:, second]
+            side.quaternions[:, first],
+            side.translations[:, first],
+            side.quaternions[:, second],
+            side.translations[:, second],
         )
         for side in (predicted, true)
     )
-    squared_sine = (1 - (rotation * true_rotation).sum(dim=-1).square()).clamp(1e-15, 1)
+    # Normalised again: float32 quaternions are so by 1e-7 only, which would look like a tenth of a degree.
+    squared_sine = (1 - (normalize(rotation) * normalize(true_rotation)).sum(dim=-1).square()).clamp(1e-15, 1)
     rotation_error = torch.rad2deg((1 - 2 * squared_sine).acos())
     cosine = (translation * true_translation).sum(dim=-1).abs() / (
         translation.norm(dim=-1) * true_translation.norm(dim=-1)
