@@ -40,8 +40,8 @@ class Case:
 
 
 @cache
-def read_manifest() -> dict[str, dict[str, Any]]:
-    path = GOLDEN_DIR / "manifest.json"
+def read_manifest(folder: str = "") -> dict[str, dict[str, Any]]:
+    path = GOLDEN_DIR / folder / "manifest.json"
     if not path.is_file():
         pytest.skip("golden vectors not found (set PIXIO_GOLDEN_DIR to their folder)")
     return {case["name"]: case for case in json.loads(path.read_text())["cases"]}
@@ -49,13 +49,13 @@ def read_manifest() -> dict[str, dict[str, Any]]:
 
 @cache
 def read_tensors(file: str) -> dict[str, torch.Tensor]:
-    return load_file(GOLDEN_DIR / file)
+    return load_file(GOLDEN_DIR / file.lstrip("/"))
 
 
-def load_case(name: str) -> Case:
-    """Read a case of the manifest by name; skips the calling test where the vectors are absent."""
-    entry = read_manifest()[name]
-    stored = read_tensors(entry["file"]) if entry.get("file") else {}
+def load_case(name: str, folder: str = "") -> Case:
+    """Read a case of a folder's manifest by name; skips the calling test where the vectors are absent."""
+    entry = read_manifest(folder)[name]
+    stored = read_tensors(f"{folder}/{entry['file']}") if entry.get("file") else {}
     described = entry.get("tensors") or {}
     tensors, own_state, tolerances = {}, {}, {}
     case_tolerance = entry.get("tolerance") or {}
@@ -72,7 +72,7 @@ def load_case(name: str) -> Case:
         }
     state = dict(own_state)
     for source in entry.get("state_sources") or []:
-        for key, tensor in read_tensors(source["file"]).items():
+        for key, tensor in read_tensors(f"{folder}/{source['file']}").items():
             if key.startswith(source["prefix"]):
                 value = tensor.float() if tensor.is_floating_point() else tensor
                 state[source["module_prefix"] + key.removeprefix(source["prefix"])] = value

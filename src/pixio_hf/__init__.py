@@ -10,6 +10,7 @@ from .modeling_pixio_classification import PixioForImageClassification
 from .modeling_pixio_dense import PixioForDepthEstimation, PixioForSemanticSegmentation
 from .modeling_pixio_distillation import PixioForDistillation
 from .modeling_pixio_pretraining import PixioForPreTraining
+from .modeling_pixio_reconstruction import PixioForReconstruction
 from .registration import register
 
 __version__ = "0.1.0"
@@ -21,6 +22,7 @@ __all__ = [
     "PixioForDistillation",
     "PixioForImageClassification",
     "PixioForPreTraining",
+    "PixioForReconstruction",
     "PixioForSemanticSegmentation",
     "PixioImageProcessor",
     "PixioImageProcessorPil",

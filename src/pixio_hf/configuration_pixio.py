@@ -34,6 +34,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 HEAD_TYPES = ("dpt", "linear")
+# JSON knows lists only: a configuration that was loaded equals the one that was saved.
+SIZE_LISTS = (
+    "neck_hidden_sizes",
+    "view_taps",
+    "reconstruction_neck_hidden_sizes",
+    "geometric_dense_hidden_sizes",
+    "geometric_global_hidden_sizes",
+)
 
 
 @strict
@@ -55,6 +63,17 @@ class PixioConfig(upstream.PixioConfig):
             of this size in pixels; `None`: the whole image at once. The stride defaults to two thirds of the window.
         semantic_loss_ignore_index (`int`, defaults to 255): label that segmentation ignores.
         projection_size (`int`, *optional*): width of the teacher that PixioForDistillation learns from.
+        view_hidden_size (`int`, defaults to 768): width of the multi-view transformer of PixioForReconstruction.
+        view_num_hidden_layers (`int`, defaults to 24): its blocks, over all views and over each view in turn.
+        view_num_attention_heads (`int`, defaults to 12): its attention heads.
+        view_taps (`list[int]`, defaults to [11, 17]): two of its blocks, from 0, that feed the dense head beside the last.
+        reconstruction_neck_hidden_sizes (`list[int]`, defaults to [96, 192, 384, 768]): widths of that head's levels.
+        reconstruction_fusion_hidden_size (`int`, defaults to 256): width of its fusion blocks.
+        pose_hidden_size (`int`, defaults to 1024): width of the pose head.
+        scale_hidden_size (`int`, defaults to 196): width of the scale head.
+        use_geometric_inputs (`bool`, defaults to `False`): known rays, depth and poses can be given beside the pictures.
+        geometric_dense_hidden_sizes (`list[int]`, defaults to [588, 768, 1024]): widths of their encoders of maps.
+        geometric_global_hidden_sizes (`list[int]`, defaults to [128, 256, 512]): widths of their encoders of few numbers.
 
     `drop_path_rate` is the rate of the last block; it grows linearly from 0 at the first (SPEC 2.7).
 
@@ -81,14 +100,27 @@ class PixioConfig(upstream.PixioConfig):
     window_stride: int | None = None
     semantic_loss_ignore_index: int = 255
     projection_size: int | None = None
+    view_hidden_size: int = 768
+    view_num_hidden_layers: int = 24
+    view_num_attention_heads: int = 12
+    view_taps: list[int] | tuple[int, ...] = (11, 17)
+    reconstruction_neck_hidden_sizes: list[int] | tuple[int, ...] = (96, 192, 384, 768)
+    reconstruction_fusion_hidden_size: int = 256
+    pose_hidden_size: int = 1024
+    scale_hidden_size: int = 196
+    use_geometric_inputs: bool = False
+    geometric_dense_hidden_sizes: list[int] | tuple[int, ...] = (588, 768, 1024)
+    geometric_global_hidden_sizes: list[int] | tuple[int, ...] = (128, 256, 512)
 
     def __post_init__(self, **kwargs):
-        self.neck_hidden_sizes = list(self.neck_hidden_sizes)
+        for name in SIZE_LISTS:
+            setattr(self, name, list(getattr(self, name)))
         super().__post_init__(**kwargs)
         # Called here too, so that users meet a plain ValueError rather than the dataclass library's own error type.
         self.validate_encoder()
         self.validate_masking()
         self.validate_heads()
+        self.validate_reconstruction()
 
     @classmethod
     def preset(cls, name: str, **overrides) -> "PixioConfig":
@@ -170,6 +202,35 @@ class PixioConfig(upstream.PixioConfig):
             raise ValueError(
                 f"window_stride must lie between 1 and window_size {self.window_size}, got {self.window_stride}."
             )
+
+    def validate_reconstruction(self):
+        """Sizes of the multi-view transformer and of the reconstruction heads are positive and fit each other."""
+        for name in (
+            "view_hidden_size",
+            "view_num_hidden_layers",
+            "view_num_attention_heads",
+            "pose_hidden_size",
+            "scale_hidden_size",
+        ):
+            _check_positive(self, name)
+        _check_heads(self, "view_hidden_size", "view_num_attention_heads")
+        if len(self.view_taps) != 2 or not 0 <= self.view_taps[0] < self.view_taps[1] < self.view_num_hidden_layers:
+            raise ValueError(
+                "view_taps must be two increasing block numbers below view_num_hidden_layers"
+                f" {self.view_num_hidden_layers}, got {self.view_taps}."
+            )
+        if self.reconstruction_fusion_hidden_size < 2 or self.reconstruction_fusion_hidden_size % 2:
+            raise ValueError(
+                "reconstruction_fusion_hidden_size must be an even number, got"
+                f" {self.reconstruction_fusion_hidden_size}."
+            )
+        for name, length in (
+            ("reconstruction_neck_hidden_sizes", 4),
+            ("geometric_dense_hidden_sizes", 3),
+            ("geometric_global_hidden_sizes", 3),
+        ):
+            if len(getattr(self, name)) != length or min(getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be {length} positive widths, got {getattr(self, name)}.")
 
 
 def _check_positive(config: PixioConfig, name: str) -> None:

@@ -7,6 +7,7 @@ itself stays transformers' own, and so does every process that never imports thi
 
 from contextlib import suppress
 
+import transformers
 from transformers import (
     AutoBackbone,
     AutoConfig,
@@ -26,6 +27,7 @@ from .modeling_pixio import PixioBackbone, PixioModel
 from .modeling_pixio_classification import PixioForImageClassification
 from .modeling_pixio_dense import PixioForDepthEstimation, PixioForSemanticSegmentation
 from .modeling_pixio_pretraining import PixioForPreTraining
+from .modeling_pixio_reconstruction import PixioForReconstruction
 
 AUTO_CLASSES = (
     (AutoModel, PixioModel),
@@ -43,6 +45,10 @@ def register() -> None:
     AutoConfig.register("pixio", PixioConfig, exist_ok=True)
     for auto_class, model_class in AUTO_CLASSES:
         auto_class.register(PixioConfig, model_class, exist_ok=True)
+    # The class is young: older supported releases lack it, and nothing else depends on it.
+    pointmaps = getattr(transformers, "AutoModelForPointmapEstimation", None)
+    if pointmaps is not None:
+        pointmaps.register(PixioConfig, PixioForReconstruction, exist_ok=True)
     # In the oldest supported transformers AutoImageProcessor is a placeholder where torchvision is missing; any use of it
     # raises an ImportError that says so, and there is nothing to register with.
     with suppress(ImportError):

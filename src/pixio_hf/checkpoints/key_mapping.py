@@ -115,7 +115,7 @@ def hub_to_reference_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             start = key.removesuffix(f"{block[3]}.{block[4]}")
             fused_key = f"{prefix}{_REFERENCE_STACKS[block[1]]}.{block[2]}.{FUSED_MODULE}.{block[4]}"
             if fused_key not in renamed:
-                renamed[fused_key] = _fuse(state, [f"{start}{module}.{block[4]}" for module in SPLIT_MODULES])
+                renamed[fused_key] = fuse_parts(state, [f"{start}{module}.{block[4]}" for module in SPLIT_MODULES])
         else:
             unknown.append(key)
     _raise_unknown(unknown, "a Pixio state dict in the official Hub naming")
@@ -136,16 +136,29 @@ def _rename_trunk_tensor(key: str, tensor: Tensor) -> list[tuple[str, Tensor]]:
     start = f"{_HUB_STACKS[block[1]]}.{block[2]}"
     if block[3] != FUSED_MODULE:
         return [(f"{start}.{_HUB_MODULES[block[3]]}.{block[4]}", tensor)]
+    parts = zip(SPLIT_MODULES, split_fused(key, tensor), strict=True)
+    return [(f"{start}.{module}.{block[4]}", part) for module, part in parts]
+
+
+def split_fused(name: str, tensor: Tensor) -> tuple[Tensor, ...]:
+    """Query, key and value of a fused matrix or bias: (3D, ...) -> three views (D, ...).
+
+    Raises:
+        ValueError: no three equal parts.
+    """
     if tensor.shape[0] % 3:
         raise ValueError(
-            f"{key!r} of shape {tuple(tensor.shape)} does not hold query, key and value: no three equal parts."
+            f"{name!r} of shape {tuple(tensor.shape)} does not hold query, key and value: no three equal parts."
         )
-    return [
-        (f"{start}.{module}.{block[4]}", part) for module, part in zip(SPLIT_MODULES, tensor.chunk(3), strict=True)
-    ]
+    return tensor.chunk(3)
 
 
-def _fuse(state: Mapping[str, Tensor], keys: Iterable[str]) -> Tensor:
+def fuse_parts(state: Mapping[str, Tensor], keys: Iterable[str]) -> Tensor:
+    """Query, key and value as one tensor: three (D, ...) -> (3D, ...).
+
+    Raises:
+        ValueError: one is missing.
+    """
     keys = list(keys)
     if missing := [key for key in keys if key not in state]:
         raise ValueError(f"The state dict lacks {', '.join(missing)}: query, key and value belong together.")
