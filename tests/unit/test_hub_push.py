@@ -21,6 +21,7 @@ from pixio_hf.checkpoints.hub_plan import DEFAULT_DESCRIPTION, RemoteState, is_r
 CARD = "---\nlicense: apache-2.0\n---\n\n# Model\n\nText.\n"
 META_CARD = f"---\nlicense: other\nlicense_name: {META_LICENCE}\nbase_model: facebook/pixio-vith16\n---\n# Model\n"
 CONFIG = {"model_type": "pixio", "architectures": ["PixioModel"], "hidden_size": 4, "num_hidden_layers": 1}
+CONFIG["num_attention_heads"] = 2
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ DAMAGE = {
     "holds no config.json": lambda folder: (folder / "config.json").unlink(),
     "is no JSON": lambda folder: (folder / "config.json").write_text("{"),
     "a 'bert' model": lambda folder: write_json(folder / "config.json", {"model_type": "bert"}),
-    "names model-00002-of-00002.safetensors, which is not there": lambda folder: (folder / SHARD).unlink(),
+    "shard model-00002-of-00002.safetensors, which is not in its folder": lambda folder: (folder / SHARD).unlink(),
     "00002-of-00002.safetensors is damaged or incomplete": lambda folder: truncate(folder / SHARD),
     "lacks c": lambda folder: write_json(folder / INDEX, {"weight_map": {"b": SHARD, "c": SHARD}}),
     "outside of the folder": lambda folder: write_json(folder / INDEX, {"weight_map": {"b": "../x.safetensors"}}),

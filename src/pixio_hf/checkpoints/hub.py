@@ -40,13 +40,15 @@ def push_folder(
     token: str | None = None,
     overwrite: bool = False,
     own_weights: bool = False,
+    linked_from: Path | None = None,
     api: HfApi | None = None,
     show_plan: Callable[[PushPlan], None] = lambda plan: None,
 ) -> PushResult:
     """Upload a checkpoint folder's files to `owner/name` in one commit; the repository is made if there is none.
 
     A card on the Hub that a person has edited is kept. `overwrite` goes on where the repository holds another model;
-    `own_weights` says that converted weights are not Meta's. `dry_run` only reads. `show_plan` sees the plan before
+    `own_weights` says that converted weights are not Meta's. `linked_from` is the folder whose files the entries of
+    `folder` may be links to; other links out of it are refused. `dry_run` only reads. `show_plan` sees the plan before
     anything is sent.
 
     Raises:
@@ -54,7 +56,7 @@ def push_folder(
             holds another model.
         HubError: the Hub refused, failed or was not reached; nothing was committed, unless the message names a commit.
     """
-    checkpoint = read_checkpoint_folder(folder, own_weights)
+    checkpoint = read_checkpoint_folder(folder, own_weights, linked_from)
     check_repo_id(repo_id)
     repo = HubBranch(api or HfApi(token=token), repo_id, revision, token)
     try:
