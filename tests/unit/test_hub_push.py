@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.hf_api import RepoFile
 from safetensors.torch import save_file
 
+from pixio_hf.checkpoints.card_repository import name_repository
 from pixio_hf.checkpoints.card_signature import is_unedited_card, sign_card
 from pixio_hf.checkpoints.hub import check_repo_id
 from pixio_hf.checkpoints.hub_folder import META_LICENCE, read_checkpoint_folder
@@ -211,3 +212,15 @@ def test_names_of_repositories():
     for wrong in ("model", "a/b/c", "me/mo del", "me/-model", ""):
         with pytest.raises(ValueError):
             check_repo_id(wrong)
+
+
+def test_a_card_names_the_repository_that_it_goes_to():
+    loading = 'processor = AutoImageProcessor.from_pretrained("runs/model")\nrun = pipeline(model="runs/model")'
+    code = f"```python\n{loading}\n```"
+    card = sign_card(f'---\nlicense: mit\n---\n\n# runs/model\n\nOf "runs/model".\n\n{code}\n')
+    named = name_repository(card, "owner/depth")
+    assert is_unedited_card(named) and "\n# owner/depth\n" in named and 'Of "runs/model".' in named
+    assert 'from_pretrained("owner/depth")' in named and 'model="owner/depth"' in named
+    assert name_repository(named, "owner/depth") == named
+    edited = card.replace("Of ", "My remark on ")
+    assert name_repository(edited, "owner/depth") == edited

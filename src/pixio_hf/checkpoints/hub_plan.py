@@ -92,7 +92,7 @@ def plan_push(
         notes.append(f"The branch {revision} does not exist; it is made from main.")
     planned = []
     for name in checkpoint.files:
-        file = compare_file(checkpoint.path / name, remote.files.get(name))
+        file = compare_file(checkpoint.locate(name), remote.files.get(name))
         if name == "README.md" and file.action == "changed" and not is_replaceable_card(remote.texts[name]):
             file = PlannedFile(name, file.num_bytes, "kept")
             notes.append(
@@ -108,7 +108,7 @@ def plan_push(
 
 def list_files(checkpoint: CheckpointFolder, action: str) -> tuple[PlannedFile, ...]:
     """All files of a checkpoint under one action, without a look at what is in them."""
-    return tuple(PlannedFile(name, (checkpoint.path / name).stat().st_size, action) for name in checkpoint.files)
+    return tuple(PlannedFile(name, checkpoint.locate(name).stat().st_size, action) for name in checkpoint.files)
 
 
 def check_same_model(repo_id: str, config: dict[str, Any], remote: RemoteState) -> None:
