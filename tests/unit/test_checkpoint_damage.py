@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from pixio_hf.checkpoints import in_progress
 from pixio_hf.checkpoints.exporting import export_checkpoint
 from pixio_hf.checkpoints.folder_files import check_config, parse_json_object
 from pixio_hf.checkpoints.hub_folder import read_checkpoint_folder
@@ -271,11 +272,14 @@ def test_configurations_that_describe_no_model(change):
 
 # --- two writers, and a full disk ---
 
+# Loads the module by itself: the package would bring torch, which takes seconds.
 HOLD = """
-import sys, time
+import importlib.util, sys, time
 from pathlib import Path
-from pixio_hf.checkpoints.in_progress import file_in_progress, folder_in_progress
-with (file_in_progress if sys.argv[2] == "file" else folder_in_progress)(Path(sys.argv[1])) as partial:
+spec = importlib.util.spec_from_file_location("in_progress", sys.argv[3])
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+with (module.file_in_progress if sys.argv[2] == "file" else module.folder_in_progress)(Path(sys.argv[1])) as partial:
     (partial if sys.argv[2] == "file" else partial / "half").write_text("half")
     print("held", flush=True)
     time.sleep(600)
@@ -286,7 +290,9 @@ with (file_in_progress if sys.argv[2] == "file" else folder_in_progress)(Path(sy
 def test_a_second_writer_is_refused_and_a_killed_one_blocks_nobody(tmp_path, kind):
     target = tmp_path / "target"
     write = file_in_progress if kind == "file" else folder_in_progress
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, target, kind], stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, target, kind, in_progress.__file__], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         with pytest.raises(ValueError, match="is being written by another process"), write(target):
