@@ -60,9 +60,13 @@ def parse_fields(assignments: list[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name or not value:
-            raise ValueError(f"--set takes FIELD=VALUE, for example max_depth=80, got {assignment!r}.")
+            raise ValueError(f"--set takes FIELD=VALUE, for example max_depth=80, got {assignment[:80]!r}.")
+        if name in fields:
+            raise ValueError(f"--set names {name} twice; give it once.")
         try:
             fields[name] = json.loads(value)
+        except RecursionError as error:
+            raise ValueError(f"--set {name}: the value is nested too deeply.") from error
         except json.JSONDecodeError:
             fields[name] = {"True": True, "False": False, "None": None}.get(value, value)
     return fields
@@ -74,7 +78,7 @@ def describe(report: dict[str, Any], output_dir: str) -> list[str]:
     lines = [
         f"{source['name']} ({source['size'] / 1e6:.1f} MB) -> {output_dir}",
         f"{report['kind']} model, {report['architecture']}, preset {report['preset'] or 'none'}:"
-        f" {report['num_parameters']:,} parameters in {report['num_tensors']} tensors, {report['dtype']}",
+        f" {report['num_parameters']:,} parameters in {report['num_tensors']} tensors, stored as {report['dtype']}",
     ]
     assumed = ", ".join(f"{name}={value}" for name, value in report["config"]["not_in_weights"].items())
     if assumed:

@@ -10,6 +10,7 @@ key and value are one matrix in the original.
 """
 
 import argparse
+import sys
 
 from pixio_hf.checkpoints.exporting import export_checkpoint
 from pixio_hf.cli.script_exit import run_script
@@ -24,8 +25,10 @@ def main() -> None:
     result = export_checkpoint(args.model, args.output, args.overwrite)
     print(
         f"{args.model} -> {args.output}: {result['kind']} model, {result['num_tensors']} tensors,"
-        f" {result['size'] / 1e6:.1f} MB"
+        f" {result['size'] / 1e6:.1f} MB, stored as {result['dtype']}"
     )
+    for warning in result["warnings"]:
+        print(f"Warning: {warning}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -58,10 +58,11 @@ def main(args: argparse.Namespace) -> int:
                 commit_message=args.commit_message or f"Upload {args.model_dir.resolve().name}",
                 overwrite=args.overwrite,
                 own_weights=args.own_weights,
+                linked_from=args.model_dir,
                 show_plan=print_plan,
             )
     except (ValueError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     if args.dry_run:
         print("Dry run: nothing was sent.")

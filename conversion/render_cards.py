@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from pixio_hf.checkpoints.card_texts import OWN_MODELS
+from pixio_hf.checkpoints.in_progress import file_in_progress
 from pixio_hf.checkpoints.model_card import CARD_NAMES, render_checkpoint_card
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,9 +50,8 @@ def update_cards(root: Path, check: bool = False) -> list[str]:
 
 
 def write_text(path: Path, text: str) -> None:
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    with file_in_progress(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_link(path: Path, target: Path) -> None:

@@ -264,7 +264,7 @@ def test_a_foreign_processor_is_left_alone(tmp_path):
     ("config", "message"),
     [
         (None, "holds no config.json"),
-        ("{", "is not JSON"),
+        ("{", "is no JSON"),
         ("[]", "holds a list instead of an object"),
         ('{"model_type": "vit"}', "type 'vit', not 'pixio'"),
         ('{"model_type": "pixio"}', r"architectures \[\]"),

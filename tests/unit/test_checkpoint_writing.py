@@ -206,7 +206,7 @@ def test_a_failed_rename_puts_the_old_folder_back(tmp_path, monkeypatch):
     rename = type(target).rename
 
     def fail_for_the_new(path, new_name):
-        if ".partial-" in path.name:
+        if path.name.endswith(".partial"):
             raise OSError("no")
         return rename(path, new_name)
 

@@ -35,7 +35,7 @@ RUN = FineTuning(
     kind="depth",
     base_model=None,
     dataset="nyuv2",
-    metrics={"delta1": 0.91, "rmse": 0.4, "num_images": 654},
+    metrics={"delta1": 0.9137219, "rmse": 0.40012, "num_images": 654},
     settings={"head_type": "dpt"},
     protocol="native size",
 )
@@ -287,14 +287,15 @@ def test_licences_are_inherited(tmp_path):
 
 @pytest.mark.parametrize("base", [None, "facebook/pixio-vitb16"])
 def test_card_of_a_finetuned_model(base, tmp_path):
-    text = render_finetuned_card(tiny_config(), replace(RUN, base_model=base), "owner/depth")
+    text = render_finetuned_card(tiny_config(), replace(RUN, base_model=base, num_training_images=48), "owner/depth")
     data = ModelCard(text).data
     assert [(result.metric_type, result.metric_value) for result in data.eval_results or []] == [
-        ("delta1", 0.91),
+        ("delta1", 0.914),
         ("rmse", 0.4),
     ]
     assert data.base_model == base and data.license == ("other" if base else "apache-2.0")
     assert "| head_type | `dpt` |" in text and "| RMSE (m) | 0.4 |" in text and "None" not in text
+    assert "It saw 48 training images." in text and "0.91372" not in text
     (tmp_path / "README.md").write_text(text)
     check_licence(tmp_path / "README.md", is_converted=False)
 

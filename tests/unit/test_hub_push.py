@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.hf_api import RepoFile
 from safetensors.torch import save_file
 
+from pixio_hf.checkpoints.card_repository import name_repository
 from pixio_hf.checkpoints.card_signature import is_unedited_card, sign_card
 from pixio_hf.checkpoints.hub import check_repo_id
 from pixio_hf.checkpoints.hub_folder import META_LICENCE, read_checkpoint_folder
@@ -21,6 +22,7 @@ from pixio_hf.checkpoints.hub_plan import DEFAULT_DESCRIPTION, RemoteState, is_r
 CARD = "---\nlicense: apache-2.0\n---\n\n# Model\n\nText.\n"
 META_CARD = f"---\nlicense: other\nlicense_name: {META_LICENCE}\nbase_model: facebook/pixio-vith16\n---\n# Model\n"
 CONFIG = {"model_type": "pixio", "architectures": ["PixioModel"], "hidden_size": 4, "num_hidden_layers": 1}
+CONFIG["num_attention_heads"] = 2
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ DAMAGE = {
     "holds no config.json": lambda folder: (folder / "config.json").unlink(),
     "is no JSON": lambda folder: (folder / "config.json").write_text("{"),
     "a 'bert' model": lambda folder: write_json(folder / "config.json", {"model_type": "bert"}),
-    "names model-00002-of-00002.safetensors, which is not there": lambda folder: (folder / SHARD).unlink(),
+    "shard model-00002-of-00002.safetensors, which is not in its folder": lambda folder: (folder / SHARD).unlink(),
     "00002-of-00002.safetensors is damaged or incomplete": lambda folder: truncate(folder / SHARD),
     "lacks c": lambda folder: write_json(folder / INDEX, {"weight_map": {"b": SHARD, "c": SHARD}}),
     "outside of the folder": lambda folder: write_json(folder / INDEX, {"weight_map": {"b": "../x.safetensors"}}),
@@ -210,3 +212,15 @@ def test_names_of_repositories():
     for wrong in ("model", "a/b/c", "me/mo del", "me/-model", ""):
         with pytest.raises(ValueError, match=r"owner/name|Repo id"):
             check_repo_id(wrong)
+
+
+def test_a_card_names_the_repository_that_it_goes_to():
+    loading = 'processor = AutoImageProcessor.from_pretrained("runs/model")\nrun = pipeline(model="runs/model")'
+    code = f"```python\n{loading}\n```"
+    card = sign_card(f'---\nlicense: mit\n---\n\n# runs/model\n\nOf "runs/model".\n\n{code}\n')
+    named = name_repository(card, "owner/depth")
+    assert is_unedited_card(named) and "\n# owner/depth\n" in named and 'Of "runs/model".' in named
+    assert 'from_pretrained("owner/depth")' in named and 'model="owner/depth"' in named
+    assert name_repository(named, "owner/depth") == named
+    edited = card.replace("Of ", "My remark on ")
+    assert name_repository(edited, "owner/depth") == edited

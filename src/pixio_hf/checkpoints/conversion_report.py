@@ -39,7 +39,8 @@ _CHUNK = 8 * 2**20
 
 def hash_source(path: Path) -> list[dict[str, Any]]:
     """Name, size in bytes and sha256 of a file, or of a folder's safetensors files; with a progress bar."""
-    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    # Other entries than files, such as a named pipe, are never opened: reading one can wait for ever.
+    files = [path] if path.is_file() else sorted(file for file in path.glob("*.safetensors") if file.is_file())
     described = []
     with tqdm(
         total=sum(file.stat().st_size for file in files), desc="hashing", unit="B", unit_scale=True, delay=0.5
@@ -65,6 +66,7 @@ def build_report(
     num_parameters: int,
     total_size: int,
     verification: Mapping[str, Any],
+    non_finite: list[str],
 ) -> dict[str, Any]:
     """The report as a JSON-ready mapping.
 
@@ -73,6 +75,7 @@ def build_report(
         preset, overrides: as the user gave them.
         total_size: bytes of the written weights.
         verification: what was compared, how, and with which result.
+        non_finite: names of tensors that hold NaN or infinity.
     """
     from .. import __version__  # the package imports this module's neighbours
 
@@ -99,9 +102,10 @@ def build_report(
         "num_tensors": num_tensors,
         "num_parameters": num_parameters,
         "total_size": total_size,
+        "non_finite_tensors": non_finite,
         "ignored_keys": sorted(source.ignored_keys),
         "training_state_left_out": sorted(source.training_state),
-        "warnings": list_warnings(source, config, overrides),
+        "warnings": list_warnings(source, config, overrides, non_finite),
         "verification": dict(verification),
         "versions": {
             "pixio_hf": __version__,
@@ -113,9 +117,16 @@ def build_report(
     }
 
 
-def list_warnings(source: SourceCheckpoint, config: PixioConfig, overrides: Mapping[str, Any]) -> list[str]:
-    """What a user should know before relying on the result: assumed fields and weights that were left out."""
+def list_warnings(
+    source: SourceCheckpoint, config: PixioConfig, overrides: Mapping[str, Any], non_finite: list[str]
+) -> list[str]:
+    """What a user should know before relying on the result: assumed fields, weights that were left out or are unusable."""
     warnings = []
+    if non_finite:
+        more = f" and {len(non_finite) - 4} more" if len(non_finite) > 4 else ""
+        warnings.append(
+            f"The model cannot be used as it is: NaN or infinity in {', '.join(non_finite[:4])}{more}, as in the input."
+        )
     if source.kind == "depth" and "max_depth" not in overrides:
         warnings.append(
             f"The largest depth cannot be read from the weights; {config.max_depth:g} m is assumed, as for NYUv2. For a"

@@ -5,7 +5,6 @@ Encoders and dense models become a bare mapping of tensors, as the released enco
 distilled students become {"model": mapping}, as the original's training code saves and evaluates them (SPEC 3.6).
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,10 @@ from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor
 
 from .bundled import find_checkpoint
+from .folder_files import check_config, check_inside, read_json_object
 from .key_mapping import hub_to_reference_state
 from .reading import read_checkpoint
-from .verification import MODEL_CLASSES
+from .verification import MODEL_CLASSES, describe_non_finite, find_non_finite
 from .writing import INDEX_NAME, check_free_space, file_in_progress
 
 KINDS_BELOW_MODEL = ("pretraining", "distilled")
@@ -25,7 +25,10 @@ KINDS_OF_CLASSES = {"PixioBackbone": "encoder", **{cls.__name__: kind for kind, 
 
 
 def export_checkpoint(model: str | Path, output: str | Path, overwrite: bool = False) -> dict[str, Any]:
-    """Write a folder, Hub id or bundled checkpoint as the original's .pth; returns kind, number of tensors and bytes.
+    """Write a folder, Hub id or bundled checkpoint as the original's .pth; returns what was written.
+
+    Weights keep the type in which they are stored, whatever `dtype` the configuration names. The result has `kind`,
+    `num_tensors`, `size` in bytes, `dtype`, and `warnings` about weights that are NaN or infinite.
 
     Memory: the fused query, key and value matrices are copies, about a quarter of the encoder's weights; everything else
     goes from the mapped safetensors files to the output.
@@ -44,10 +47,19 @@ def export_checkpoint(model: str | Path, output: str | Path, overwrite: bool = F
         odd = ", ".join(source.ignored_keys[:4]) or "the original's names"
         raise ValueError(f"{model} is no folder that transformers or pixio_hf saved: it holds {odd}.")
     check_free_space(target, sum(tensor.nbytes for tensor in source.tensors.values()))
+    non_finite = find_non_finite(source.tensors)
+    warnings = [f"{model}: {describe_non_finite(non_finite, len(source.tensors))}."] if non_finite else []
     state = {name: own_storage(tensor) for name, tensor in hub_to_reference_state(source.tensors).items()}
-    with file_in_progress(target) as partial:
-        torch.save({"model": state} if source.kind in KINDS_BELOW_MODEL else state, partial)
-    return {"kind": source.kind, "num_tensors": len(state), "size": target.stat().st_size}
+    with file_in_progress(target, replace=overwrite) as partial, partial.open("wb") as file:
+        # An opened file, as torch's own writer does not say why it failed.
+        torch.save({"model": state} if source.kind in KINDS_BELOW_MODEL else state, file)
+    return {
+        "kind": source.kind,
+        "num_tensors": len(state),
+        "size": target.stat().st_size,
+        "dtype": str(next(iter(state.values())).dtype).removeprefix("torch."),
+        "warnings": warnings,
+    }
 
 
 def fetch_folder(model: str) -> Path:
@@ -71,13 +83,10 @@ def find_kind(folder: Path) -> str:
     Raises:
         ValueError: no readable config.json, not a Pixio model, or one that the original does not have.
     """
-    try:
-        values = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} holds no readable config.json: {error}") from error
-    if not isinstance(values, dict) or values.get("model_type") != "pixio":
-        raise ValueError(f"{folder} is no Pixio model: its config.json does not say model_type 'pixio'.")
-    name = next(iter(values.get("architectures") or []), None)
+    check_inside(folder, ["config.json"])
+    path = folder / "config.json"
+    config = check_config(read_json_object(path), str(path))
+    name = next(iter(config.architectures or []), None)
     if name is not None and name not in KINDS_OF_CLASSES:
         raise ValueError(
             f"{folder} holds a {name}, which the original does not have. Save its encoder, `model.pixio`, and export that."

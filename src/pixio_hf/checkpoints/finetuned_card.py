@@ -35,6 +35,8 @@ class FineTuning:
     settings: Mapping[str, Any]
     protocol: str
     """How it was evaluated."""
+    num_training_images: int | None = None
+    """Where it is known."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,16 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
                 dataset_name=run.dataset,
                 metric_type=name,
                 metric_name=_UNITS.get(name, name),
-                metric_value=value,
+                metric_value=float(f"{value:.3g}"),
             )
             for name, value in measured.items()
         ],
     )
     settings = tuple((name, f"`{value}`") for name, value in run.settings.items() if value is not None)
-    scores = tuple((_UNITS.get(name, name), f"{value:.4g}") for name, value in measured.items())
+    scores = tuple((_UNITS.get(name, name), f"{value:.3g}") for name, value in measured.items())
     started = f"Training began with {base}." if base else "Training began with random weights."
+    if run.num_training_images is not None:
+        started += f" It saw {run.num_training_images:,} training images."
     head = f"{config.head_type} head, {config.num_hidden_layers} blocks of width {config.hidden_size}"
     card = ModelCard.from_template(
         data,

@@ -7,9 +7,10 @@ interruption are not sent again. The commit names the state that was planned on,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, hf_hub_url
@@ -17,6 +18,7 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, Revi
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, validate_repo_id
 
+from .card_repository import name_repository
 from .hub_folder import CheckpointFolder, read_checkpoint_folder
 from .hub_plan import PushPlan, RemoteState, hash_git_blob, list_files, plan_push
 from .hub_requests import HubError, HubUnreachableError, call_hub
@@ -40,22 +42,45 @@ def push_folder(
     token: str | None = None,
     overwrite: bool = False,
     own_weights: bool = False,
+    linked_from: Path | None = None,
     api: HfApi | None = None,
     show_plan: Callable[[PushPlan], None] = lambda plan: None,
 ) -> PushResult:
     """Upload a checkpoint folder's files to `owner/name` in one commit; the repository is made if there is none.
 
-    A card on the Hub that a person has edited is kept. `overwrite` goes on where the repository holds another model;
-    `own_weights` says that converted weights are not Meta's. `dry_run` only reads. `show_plan` sees the plan before
-    anything is sent.
+    In a card that nobody has edited, the code names the repository. A card on the Hub that a person has edited is kept.
+    `overwrite` goes on where the repository holds another model; `own_weights` says that converted weights are not Meta's.
+    `linked_from` is the folder whose files the entries of `folder` may be links to; other links out of it are refused.
+    `dry_run` only reads. `show_plan` sees the plan before anything is sent.
 
     Raises:
         ValueError: the folder is no whole checkpoint, the card lacks its licence, the name is wrong, or the repository
             holds another model.
         HubError: the Hub refused, failed or was not reached; nothing was committed, unless the message names a commit.
     """
-    checkpoint = read_checkpoint_folder(folder, own_weights)
+    checkpoint = read_checkpoint_folder(folder, own_weights, linked_from)
     check_repo_id(repo_id)
+    with TemporaryDirectory(prefix="pixio-hf-card-") as temporary:
+        card = Path(temporary) / "README.md"
+        text = (checkpoint.path / card.name).read_text("utf-8")
+        if (named := name_repository(text, repo_id)) != text:
+            card.write_text(named, encoding="utf-8")
+            checkpoint = replace(checkpoint, card=card)
+        return _push(checkpoint, repo_id, private, dry_run, revision, commit_message, token, overwrite, api, show_plan)
+
+
+def _push(
+    checkpoint: CheckpointFolder,
+    repo_id: str,
+    private: bool,
+    dry_run: bool,
+    revision: str | None,
+    commit_message: str | None,
+    token: str | None,
+    overwrite: bool,
+    api: HfApi | None,
+    show_plan: Callable[[PushPlan], None],
+) -> PushResult:
     repo = HubBranch(api or HfApi(token=token), repo_id, revision, token)
     try:
         remote = repo.read()
@@ -153,7 +178,7 @@ class HubBranch:
             HubError: it did not arrive and the branch is as it was, or the commit that the message names is unchecked.
         """
         files = plan.select("new", "changed")
-        additions = [CommitOperationAdd(file.name, checkpoint.path / file.name) for file in files]
+        additions = [CommitOperationAdd(file.name, checkpoint.locate(file.name)) for file in files]
         for operation, file in zip(additions, files, strict=True):
             if file.sha256 is not None:
                 operation.upload_info.sha256 = file.sha256

@@ -1,7 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """What of a local folder belongs on the Hub, and whether it is whole; nothing here uses the network."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,13 @@ from safetensors import SafetensorError, safe_open
 from transformers.dynamic_module_utils import get_relative_import_files
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
+from .folder_files import check_config, check_inside, read_json_object
+from .safetensors_files import read_index
+
 META_LICENCE = "fair-noncommercial-research-license"
 # Names that from_pretrained picks by itself.
 LOADED_WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json")
+_SENT_SUFFIXES = (".json", ".md", ".py", ".safetensors")
 _CONFIGURATIONS = ("config.json", "preprocessor_config.json")
 
 
@@ -26,12 +29,21 @@ class CheckpointFolder:
     config: dict[str, Any]
     files: tuple[str, ...]
     left_behind: tuple[str, ...]
+    card: Path | None = None
+    """The card that goes instead of the folder's own, where its code has to name the repository."""
+
+    def locate(self, name: str) -> Path:
+        """Where the content of one of `files` lies."""
+        return self.card if name == "README.md" and self.card is not None else self.path / name
 
 
-def read_checkpoint_folder(folder: str | Path, own_weights: bool = False) -> CheckpointFolder:
+def read_checkpoint_folder(
+    folder: str | Path, own_weights: bool = False, linked_from: Path | None = None
+) -> CheckpointFolder:
     """Choose a checkpoint's files: weights, configuration, processor, card, conversion report, and the code it names.
 
-    `own_weights` says that converted weights are not Meta's, so that their card may state any licence.
+    `own_weights` says that converted weights are not Meta's, so that their card may state any licence. `linked_from` is
+    the folder whose files the entries of `folder` may be links to.
 
     Raises:
         ValueError: no Pixio checkpoint, a weight file that is missing, damaged or ambiguous, code that is missing, or a
@@ -42,18 +54,18 @@ def read_checkpoint_folder(folder: str | Path, own_weights: bool = False) -> Che
         raise ValueError(f"{folder} is no folder.")
     if not (path / "config.json").is_file():
         raise ValueError(f"{folder} is no checkpoint: it holds no config.json.")
-    config = read_json(path / "config.json")
-    if config.get("model_type") != "pixio":
-        raise ValueError(f"{path / 'config.json'} describes a {config.get('model_type')!r} model, not a Pixio one.")
+    check_inside(path, [entry.name for entry in path.iterdir() if entry.suffix in _SENT_SUFFIXES], linked_from)
+    config = read_json_object(path / "config.json")
+    check_config(config, str(path / "config.json"))
     report = path / "conversion_report.json"
     check_licence(path / "README.md", is_converted=report.is_file() and not own_weights)
-    names = [*find_weights(path), *_CONFIGURATIONS, "README.md", report.name, *find_code(path)]
+    names = [*find_weights(path, linked_from), *_CONFIGURATIONS, "README.md", report.name, *find_code(path)]
     files = tuple(dict.fromkeys(name for name in names if (path / name).is_file()))
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
     return CheckpointFolder(path, config, files, tuple(name for name in entries if name not in files))
 
 
-def find_weights(folder: Path) -> list[str]:
+def find_weights(folder: Path, linked_from: Path | None = None) -> list[str]:
     """Names of the weight files, the index among them, each opened to see that it is whole.
 
     Raises:
@@ -67,15 +79,9 @@ def find_weights(folder: Path) -> list[str]:
         return [single.name]
     if not index.is_file():
         raise ValueError(f"{folder} holds no {single.name} and no {index.name}: convert or save the model first.")
-    weight_map = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise ValueError(f"{index} names no weights.")
+    weight_map = read_index(index, linked_from)
     shards = sorted(set(weight_map.values()))
     for shard in shards:
-        if Path(shard).name != shard:
-            raise ValueError(f"{index} names {shard!r}, which lies outside of the folder.")
-        if not (folder / shard).is_file():
-            raise ValueError(f"{folder} is incomplete: {index.name} names {shard}, which is not there.")
         wanted = {name for name, file in weight_map.items() if file == shard}
         if missing := sorted(wanted - read_tensor_names(folder / shard)):
             raise ValueError(f"{folder / shard} lacks {missing[0]} and {len(missing) - 1} more that the index names.")
@@ -87,7 +93,7 @@ def read_tensor_names(file: Path) -> set[str]:
     try:
         with safe_open(file, framework="pt") as tensors:
             return set(tensors.keys())
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise ValueError(f"{file} is damaged or incomplete: {error}") from error
 
 
@@ -100,7 +106,10 @@ def find_code(folder: Path) -> list[str]:
     references: list[Any] = []
     for name in _CONFIGURATIONS:
         if (folder / name).is_file():
-            references += read_json(folder / name).get("auto_map", {}).values()
+            auto_map = read_json_object(folder / name).get("auto_map") or {}
+            if not isinstance(auto_map, dict):
+                raise ValueError(f"{folder / name}: auto_map must be an object, not {str(auto_map)[:80]}.")
+            references += auto_map.values()
     modules: set[Path] = set()
     while references:
         reference = references.pop()
@@ -108,7 +117,11 @@ def find_code(folder: Path) -> list[str]:
             references += reference.values()
         elif isinstance(reference, list):
             references += reference
+        elif reference is not None and not isinstance(reference, str):
+            raise ValueError(f"auto_map of {folder} names {str(reference)[:80]}, which is no class.")
         elif reference and "--" not in reference:  # else the code lies in another repository
+            if not reference.split(".")[0].isidentifier():
+                raise ValueError(f"auto_map of {folder} names {reference[:80]!r}, which is no module of the folder.")
             modules.add(folder / f"{reference.split('.')[0]}.py")
     for module in sorted(modules):
         if module.is_file():
@@ -147,14 +160,3 @@ def check_licence(card_path: Path, is_converted: bool) -> None:
         f"{card_path} states the licence {licence!r}, but the weights {origin}. Meta's weights keep their licence:"
         f" write `license: other` and `license_name: {META_LICENCE}` into the metadata.{hint}"
     )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Object in a JSON file; ValueError where it holds none."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} holds no JSON object.")
-    return content

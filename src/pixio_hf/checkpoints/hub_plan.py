@@ -2,7 +2,6 @@
 """What an upload would change: a folder compared with a repository, file by file. Nothing here uses the network."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from huggingface_hub.hf_api import RepoFile
 from tqdm.auto import tqdm
 
 from .card_signature import is_unedited_card
+from .folder_files import parse_json_object
 from .hub_folder import LOADED_WEIGHTS, CheckpointFolder
 
 IDENTITY = ("model_type", "architectures", "hidden_size", "num_hidden_layers")
@@ -92,7 +92,7 @@ def plan_push(
         notes.append(f"The branch {revision} does not exist; it is made from main.")
     planned = []
     for name in checkpoint.files:
-        file = compare_file(checkpoint.path / name, remote.files.get(name))
+        file = compare_file(checkpoint.locate(name), remote.files.get(name))
         if name == "README.md" and file.action == "changed" and not is_replaceable_card(remote.texts[name]):
             file = PlannedFile(name, file.num_bytes, "kept")
             notes.append(
@@ -108,7 +108,7 @@ def plan_push(
 
 def list_files(checkpoint: CheckpointFolder, action: str) -> tuple[PlannedFile, ...]:
     """All files of a checkpoint under one action, without a look at what is in them."""
-    return tuple(PlannedFile(name, (checkpoint.path / name).stat().st_size, action) for name in checkpoint.files)
+    return tuple(PlannedFile(name, checkpoint.locate(name).stat().st_size, action) for name in checkpoint.files)
 
 
 def check_same_model(repo_id: str, config: dict[str, Any], remote: RemoteState) -> None:
@@ -119,9 +119,9 @@ def check_same_model(repo_id: str, config: dict[str, Any], remote: RemoteState) 
             raise ValueError(f"{repo_id} holds weights, but no config.json that says of which model. {hint}")
         return
     try:
-        theirs = json.loads(remote.texts["config.json"])
-    except json.JSONDecodeError as error:
-        raise ValueError(f"config.json of {repo_id} is no JSON. {hint}") from error
+        theirs = parse_json_object(remote.texts["config.json"], f"config.json of {repo_id}")
+    except ValueError as error:
+        raise ValueError(f"{error} {hint}") from error
     different = [key for key in IDENTITY if theirs.get(key) != config.get(key)]
     if different:
         said = "; ".join(f"{key} {theirs.get(key)} there, {config.get(key)} here" for key in different)

@@ -23,6 +23,8 @@ from .verification import (
     check_complete,
     compare_outputs,
     compare_tensors,
+    describe_non_finite,
+    find_non_finite,
 )
 from .writing import (
     ShardPlan,
@@ -60,7 +62,7 @@ def convert_checkpoint(
         dtype: of the floating point weights; none keeps each tensor as it is.
         max_shard_size: size of a weight file, "5GB" or bytes.
         overwrite: replace an existing checkpoint folder.
-        verify: compare every written tensor, and the outputs of models up to H/16, with the source.
+        verify: refuse NaN and infinity; compare every written tensor, and outputs up to H/16, with the source.
         with_code: add remote code, so that the result loads where pixio_hf is not installed.
         license: as for render_conversion_card: the Hub's identifier, for weights that do not come from Meta's.
 
@@ -68,14 +70,15 @@ def convert_checkpoint(
         The content of conversion_report.json.
 
     Raises:
-        ValueError: bad input, a target that must not be written, too small a disk, or a failed verification.
+        ValueError: bad input, a target that must not be written or that another process is writing, too small a disk,
+            weights that are NaN or infinite, or a failed verification.
     """
     source_path, target = Path(source_path).expanduser(), Path(os.path.abspath(Path(output_dir).expanduser()))
     check_target(target, source_path, overwrite)
     if dtype is not None and not dtype.is_floating_point:
         raise ValueError(f"dtype must be a floating point type such as torch.bfloat16, got {dtype}.")
     if license is not None and license not in LICENCES:
-        raise ValueError(f"Unknown licence {license!r}; expected one of {', '.join(sorted(LICENCES))}.")
+        raise ValueError(f"Unknown licence {license!r} (--license); expected one of {', '.join(sorted(LICENCES))}.")
     overrides = dict(overrides or {})
     source = read_checkpoint(source_path, kind=kind, prefix=prefix)
     config = recognize_config(source, preset=preset, overrides=overrides)
@@ -86,8 +89,15 @@ def convert_checkpoint(
     # read_checkpoint has made sure that all weights are of one type.
     config.dtype = dtype or next(iter(tensors.values())).dtype
 
-    files = hash_source(source_path)
     with folder_in_progress(target) as folder:
+        check_target(target, source_path, overwrite)  # another process may have made it since
+        non_finite = find_non_finite(tensors)
+        if verify and non_finite:
+            raise ValueError(
+                f"{source_path} is not finite: {describe_non_finite(non_finite, len(tensors))}. Get another copy;"
+                " --no-verify converts it all the same."
+            )
+        files = hash_source(source_path)
         config.save_pretrained(folder)
         build_processor(config).save_pretrained(folder)
         if with_code:
@@ -104,6 +114,7 @@ def convert_checkpoint(
             num_parameters=num_parameters,
             total_size=plan.total_size,
             verification=verification,
+            non_finite=non_finite,
         )
         write_report(folder, report)
         card = render_conversion_card(config, report, target.name, license=license)

@@ -28,7 +28,7 @@ class SourceCheckpoint:
         naming: "original" (SPEC 1.5) or "hub" (the official Hub naming; other spellings are renamed to it).
         kind: one of KINDS.
         head_type: "dpt" or "linear" for depth and segmentation.
-        tensors: names of `naming` without `prefix`. Views of the mapped file: nothing is read before a tensor is used.
+        tensors: names of `naming` without `prefix`. Views of the mapped file, which take no memory before they are used.
             Only torch's format of before 1.6 is read into memory.
         prefix: what stood before every name, such as "module." or, in a larger model's file, "encoder.model.".
         ignored_keys: tensors of the file that are no part of the Pixio model.

@@ -43,12 +43,15 @@ def recognize_config(
     if preset is None:
         preset = _find_preset(sizes)
     elif preset not in PRESETS:
-        raise ValueError(f"Unknown preset {preset!r}; choose one of {', '.join(PRESETS)}.")
+        raise ValueError(f"Unknown preset {preset!r}; choose one of {', '.join(PRESETS)} (--preset).")
     else:
         _raise_contradictions(source, sizes, PRESETS[preset], f"the preset {preset}")
     _raise_contradictions(source, sizes, overrides, "what you set")
-    if "num_labels" in sizes and len(overrides.get("id2label") or range(num_labels)) != num_labels:
-        raise ValueError(f"{source.path} has {num_labels} classes, but id2label names {len(overrides['id2label'])}.")
+    names = overrides.get("id2label")
+    if names is not None and not isinstance(names, Mapping):
+        raise ValueError(f'id2label must be an object such as {{"0": "floor"}}, not {str(names)[:80]}.')
+    if names and "num_labels" in sizes and len(names) != num_labels:
+        raise ValueError(f"{source.path} has {num_labels} classes, but id2label names {len(names)}.")
     fields = {**_read_training_arguments(source), **sizes, **overrides}
     _raise_unknown_heads(source, preset, fields)
     return _build(source, preset, fields)
@@ -58,10 +61,9 @@ def _build(source: SourceCheckpoint, preset: str | None, fields: Mapping[str, An
     try:
         # The fields name all that a preset of an encoder does, so that without one any serves; it checks their names.
         config = PixioConfig.preset(preset or "pixio-b16", **fields)
-    except ValueError:
-        raise
     except Exception as error:  # the dataclass library has an error type of its own for values of a wrong type
-        raise ValueError(f"{source.path}: no configuration has these values: {error}") from error
+        reason = " ".join(str(error).split())[:400]
+        raise ValueError(f"{source.path}: no configuration has these values (--set): {reason}") from error
     config.architectures = [ARCHITECTURES[source.kind]]
     return config
 

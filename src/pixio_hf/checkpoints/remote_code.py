@@ -2,7 +2,6 @@
 """Remote code: the modules that let a checkpoint load with `trust_remote_code=True` where pixio_hf is not installed."""
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from transformers.dynamic_module_utils import get_relative_import_files
 from ..configuration_pixio import PixioConfig
 from ..modeling_pixio import PixioModel
 from ..registration import AUTO_CLASSES
+from .folder_files import read_json_object
+from .in_progress import file_in_progress
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LICENSE_HEADER = "# Copyright 2026 The pixio-hf authors."
@@ -40,12 +41,12 @@ def write_remote_code(folder: str | Path) -> list[Path]:
     config_path, processor_path = folder / "config.json", folder / "preprocessor_config.json"
     if not config_path.is_file():
         raise ValueError(f"{folder} is no saved checkpoint: it holds no config.json.")
-    config = _read_json(config_path)
+    config = read_json_object(config_path)
     config["auto_map"] = model_references(config, config_path)
     references = list(config["auto_map"].values())
     configurations = {config_path: config}
     if processor_path.is_file():
-        processor = _read_json(processor_path)
+        processor = read_json_object(processor_path)
         if processor.get("image_processor_type") == "PixioImageProcessor":
             processor["auto_map"] = {"AutoImageProcessor": PROCESSOR_REFERENCES}
             references += PROCESSOR_REFERENCES.values()
@@ -54,14 +55,14 @@ def write_remote_code(folder: str | Path) -> list[Path]:
 
     contents = {folder / module.name: module.read_bytes() for module in collect_modules(references)}
     for target in contents:
-        if target.exists() and not target.read_text("utf-8", errors="replace").startswith(LICENSE_HEADER):
+        is_ours = target.is_file() and target.read_text("utf-8", errors="replace").startswith(LICENSE_HEADER)
+        if target.exists() and not is_ours:
             raise ValueError(f"{target} is not one of pixio_hf's files and would be overwritten; move it away.")
     for path, values in configurations.items():
         contents[path] = (json.dumps(values, indent=2, sort_keys=True) + "\n").encode()
     for target, content in contents.items():
-        partial = target.with_name(f"partial-{target.name}")
-        partial.write_bytes(content)
-        os.replace(partial, target)
+        with file_in_progress(target) as partial:
+            partial.write_bytes(content)
     return list(contents)
 
 
@@ -92,13 +93,3 @@ def collect_modules(references: Iterable[str]) -> list[Path]:
     entries = {str(PACKAGE / f"{reference.partition('.')[0]}.py") for reference in references}
     imported = {file for entry in entries for file in get_relative_import_files(entry)}
     return sorted(Path(file) for file in entries | imported)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} holds a {type(values).__name__} instead of an object.")
-    return values

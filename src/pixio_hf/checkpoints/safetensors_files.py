@@ -1,7 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Safetensors: one file, or a folder with one file or with shards and their index; always memory-mapped."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .file_format import SAFETENSORS, StoredTensor, StoredWeights, identify_file
+from .folder_files import check_inside, read_json_object
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 _MAX_INDEX_BYTES = 32 * 2**20
@@ -51,6 +51,7 @@ def open_safetensors(path: Path) -> StoredWeights:
 def _list_files(folder: Path) -> dict[Path, set[str] | None]:
     """The files of a folder, each with the names that its index expects in it."""
     single, index = folder / SINGLE_FILE, folder / INDEX_FILE
+    check_inside(folder, (SINGLE_FILE, INDEX_FILE))
     if single.is_file() and index.is_file():
         raise ValueError(f"{folder} holds both {SINGLE_FILE} and {INDEX_FILE}. Name one file, or move one away.")
     if single.is_file():
@@ -62,10 +63,7 @@ def _list_files(folder: Path) -> dict[Path, set[str] | None]:
         hint = f" Name one of its files instead: {', '.join(others[:5])}." if others else ""
         raise ValueError(f"{folder} holds neither {SINGLE_FILE} nor {INDEX_FILE}.{hint}")
     files: dict[Path, set[str] | None] = {}
-    for name, shard in _read_index(index).items():
-        # A shard elsewhere would let an index read any file of the machine.
-        if Path(shard).name != shard or not (folder / shard).is_file():
-            raise ValueError(f"{index} names the shard {shard}, which is not in its folder. Download it again.")
+    for name, shard in read_index(index).items():
         expected = files.setdefault(folder / shard, set())
         assert expected is not None
         expected.add(name)
@@ -74,15 +72,29 @@ def _list_files(folder: Path) -> dict[Path, set[str] | None]:
     return files
 
 
-def _read_index(index: Path) -> dict[str, str]:
-    if index.stat().st_size > _MAX_INDEX_BYTES:
-        raise ValueError(f"{index} is larger than any index of weights. Download it again.")
-    try:
-        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        if not weight_map or not all(type(entry) is str for pair in weight_map.items() for entry in pair):
-            raise TypeError("weight_map maps no names to files")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"{index} is no index of safetensors shards ({error}). Download it again.") from error
+def read_index(index: Path, linked_from: Path | None = None) -> dict[str, str]:
+    """File of every tensor, as an index of shards names it; all files are there and lie beside it.
+
+    `linked_from` is as for check_inside.
+
+    Raises:
+        ValueError: no index, or one that names a shard elsewhere, which could be any file of the machine.
+    """
+    weight_map = read_json_object(index, _MAX_INDEX_BYTES).get("weight_map")
+    if (
+        not isinstance(weight_map, dict)
+        or not weight_map
+        or not all(type(file) is str for file in weight_map.values())
+    ):
+        raise ValueError(f"{index} is no index of safetensors shards: it names no weights and their files.")
+    for shard in sorted(set(weight_map.values())):
+        if not shard or "\0" in shard or Path(shard).name != shard:
+            raise ValueError(
+                f"{index} names the shard {shard[:200]}, which is not in its folder: it lies outside of the folder."
+            )
+        check_inside(index.parent, [shard], linked_from)
+        if not (index.parent / shard).is_file():
+            raise ValueError(f"{index} names the shard {shard[:200]}, which is not in its folder. Download it again.")
     return weight_map
 
 

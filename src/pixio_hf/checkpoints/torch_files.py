@@ -14,12 +14,11 @@ from torch import Tensor
 
 from .file_format import TORCH_ZIP, StoredTensor, StoredWeights
 from .pickle_outline import StorageOutline, TensorOutline, outline_pickle
+from .zip_records import MAX_PICKLE_BYTES, check_records, find_record, list_records
 
-MAX_PICKLE_BYTES = 16 * 2**20  # the largest known, 5B-sized with optimizer state, has under one megabyte
 # Where training code keeps the state dict; the first that is there holds the model.
 WRAPPERS = ("model", "state_dict", "model_state_dict")
 ROLES = ("teacher", "student")
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 _SIZE = struct.Struct("<q")
@@ -29,10 +28,12 @@ _PLAIN = (bool, int, float, str, type(None))
 def open_torch_file(path: Path, file_format: str) -> StoredWeights:
     """Outline a file of torch.save in either of its formats; the zip format's tensors will be memory-mapped.
 
+    Opening the tensors of a zip file reads them once, to compare their checksums; the older format has none.
+
     Raises:
         ValueError: truncated or damaged, needs a global other than argparse.Namespace, or holds no state dict.
     """
-    outline, sizes = _outline_zip(path) if file_format == TORCH_ZIP else _outline_legacy(path)
+    outline, sizes, records = _outline_zip(path) if file_format == TORCH_ZIP else (*_outline_legacy(path), {})
     keys, state = _find_state_dict(path, outline)
     outlines = {name: value for name, value in state.items() if isinstance(value, TensorOutline)}
     if others := [name for name in state if name not in outlines or not isinstance(name, str)]:
@@ -43,6 +44,13 @@ def open_torch_file(path: Path, file_format: str) -> StoredWeights:
     beside = {name: value for name, value in outline.items() if keys and name != keys[0]}
 
     def load() -> Mapping[str, Tensor]:
+        if records:
+            # Of the weights alone: an optimizer's state is not read.
+            storages = {f"data/{value.storage.key}" for value in outlines.values()}
+            try:
+                check_records(path, records, storages)
+            except ValueError as error:
+                raise ValueError(f"{path} {error}") from error
         loaded: Any = _load(path, mmap=file_format == TORCH_ZIP)
         for key in keys:
             loaded = loaded[key]
@@ -81,16 +89,18 @@ def _compare_with_outline(path: Path, name: str, tensor: Any, outline: TensorOut
         raise ValueError(f"{path} is damaged: it describes {name} in two ways. Download it again.")
 
 
-def _outline_zip(path: Path) -> tuple[Any, dict[str, int]]:
-    """The outline of data.pkl, and the size of every storage in bytes."""
-    file_size = path.stat().st_size
+def _outline_zip(path: Path) -> tuple[Any, dict[str, int], dict[str, zipfile.ZipInfo]]:
+    """The outline of data.pkl, the size of every storage in bytes, and the records that hold them."""
     try:
         with zipfile.ZipFile(path) as archive:
-            records = {info.filename.partition("/")[2]: info for info in archive.infolist()}
-            _check_records(path, records, len(archive.infolist()))
-            pickled = archive.read(records["data.pkl"])  # checks its CRC
-            outline, storages = outline_pickle(io.BytesIO(pickled))
-            assert archive.fp is not None
+            records = list_records(archive)
+        # Everything but the weights, which are checked when they are opened, and what torch has no use for.
+        is_weight = {name: name.startswith("data/") for name in records}
+        small = [name for name, info in records.items() if not is_weight[name] and info.file_size <= MAX_PICKLE_BYTES]
+        check_records(path, records, small)
+        pickled = _read_record(path, records["data.pkl"])
+        outline, storages = outline_pickle(io.BytesIO(pickled))
+        with path.open("rb") as file:
             for storage in storages.values():
                 record = records.get(f"data/{storage.key}")
                 if record is None or record.file_size != storage.num_bytes:
@@ -98,8 +108,7 @@ def _outline_zip(path: Path) -> tuple[Any, dict[str, int]]:
                     raise ValueError(
                         f"is damaged: its storage {storage.key!r} {found}, but needs {storage.num_bytes} bytes."
                     )
-                if _find_data(archive.fp, record) + record.file_size > file_size:
-                    raise ValueError(f"is truncated: its storage {storage.key!r} ends beyond the end of the file.")
+                find_record(file, record, path.stat().st_size)
     except zipfile.BadZipFile as error:
         raise ValueError(
             f"{path} is truncated or damaged: as a zip archive it has no readable end ({error}). Download it again."
@@ -108,31 +117,13 @@ def _outline_zip(path: Path) -> tuple[Any, dict[str, int]]:
         raise ValueError(f"{path} {error}") from error
     except Exception as error:  # the zip module meets damaged numbers with errors of many types
         raise ValueError(f"{path} is a damaged zip archive ({error}). Download it again.") from error
-    return outline, {key: storage.num_bytes for key, storage in storages.items()}
+    return outline, {key: storage.num_bytes for key, storage in storages.items()}, records
 
 
-def _check_records(path: Path, records: Mapping[str, zipfile.ZipInfo], num_records: int) -> None:
-    if "constants.pkl" in records:
-        raise ValueError("is a TorchScript archive, which holds code. Save the model's state dict instead.")
-    if "data.pkl" not in records:
-        raise ValueError("is a zip archive, but none of torch.save: it holds no data.pkl. Unpack it if need be.")
-    if len(records) != num_records:
-        raise ValueError("is damaged: two of its records have the same name.")
-    if compressed := [name for name, info in records.items() if info.compress_type != zipfile.ZIP_STORED]:
-        raise ValueError(f"has compressed records ({compressed[0]}), which torch.save never writes.")
-    if wrong := [name for name, info in records.items() if info.compress_size != info.file_size]:
-        raise ValueError(f"is damaged: its directory gives {wrong[0]} two sizes. Download it again.")
-    if records["data.pkl"].file_size > MAX_PICKLE_BYTES:
-        raise ValueError(f"has a pickle of more than {MAX_PICKLE_BYTES} bytes beside its tensors; none needs that.")
-
-
-def _find_data(file: Any, record: zipfile.ZipInfo) -> int:
-    """Where the bytes of a stored record begin: behind its local header, a name and alignment."""
-    file.seek(record.header_offset)
-    magic, name_size, extra_size = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-    if magic != b"PK\x03\x04":
-        raise ValueError(f"is damaged: its record {record.filename} has no header. Download it again.")
-    return record.header_offset + _LOCAL_HEADER.size + name_size + extra_size
+def _read_record(path: Path, record: zipfile.ZipInfo) -> bytes:
+    with path.open("rb") as file:
+        file.seek(find_record(file, record, path.stat().st_size))
+        return file.read(record.file_size)
 
 
 def _outline_legacy(path: Path) -> tuple[Any, dict[str, int]]:

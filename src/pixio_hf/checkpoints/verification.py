@@ -49,8 +49,11 @@ def check_complete(kind: str, config: PixioConfig, tensors: Mapping[str, Tensor]
     Raises:
         ValueError: names tensors that are missing, unknown, or of another shape.
     """
-    with torch.device("meta"):
-        model = MODEL_CLASSES[kind](config)
+    try:
+        with torch.device("meta"):
+            model = MODEL_CLASSES[kind](config)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"No {kind} model can be made of this configuration: {error}.") from error
     expected = {memory_to_hub_name(name): tensor.shape for name, tensor in model.state_dict().items()}
     problems = []
     if missing := [name for name in expected if name not in tensors]:
@@ -69,6 +72,23 @@ def check_complete(kind: str, config: PixioConfig, tensors: Mapping[str, Tensor]
             " and do --kind, --preset and --set describe it?"
         )
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+def find_non_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Names of the tensors that hold NaN or infinity; reads them once and needs no memory."""
+    found = []
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.numel():
+            # NaN passes through both, and a finite range has finite ends.
+            smallest, largest = torch.aminmax(tensor)
+            if not (smallest.isfinite() and largest.isfinite()):
+                found.append(name)
+    return found
+
+
+def describe_non_finite(names: list[str], num_tensors: int) -> str:
+    """Words for what find_non_finite found."""
+    return f"{len(names)} of {num_tensors} tensors hold NaN or infinity ({_shorten(names)})"
 
 
 def compare_tensors(

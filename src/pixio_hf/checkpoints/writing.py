@@ -2,7 +2,6 @@
 """Write checkpoints so that nothing half-written is ever met under its final name, in little memory."""
 
 import json
-import os
 import re
 import shutil
 import threading
@@ -16,6 +15,20 @@ from huggingface_hub import split_state_dict_into_shards_factory
 from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
+
+from .in_progress import file_in_progress, folder_in_progress
+
+__all__ = [
+    "ShardPlan",
+    "check_free_space",
+    "check_target",
+    "convert_tensor",
+    "file_in_progress",
+    "folder_in_progress",
+    "plan_shards",
+    "stored_dtype",
+    "write_weights",
+]
 
 SHARD_PATTERN = "model{suffix}.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
@@ -44,7 +57,8 @@ def plan_shards(tensors: Mapping[str, Tensor], max_shard_size: str | int, dtype:
     )
     if not readable or not re.search("[1-9]", str(max_shard_size)):
         raise ValueError(
-            f"max_shard_size {max_shard_size!r} is no size above 0: write a number and a unit, such as 5GB or 500MB."
+            f"max_shard_size {str(max_shard_size)[:80]!r} is no size above 0: write a number and a unit, such as 5GB or"
+            " 500MB (--max-shard-size)."
         )
     # Not the function for tensors: that one keeps views of one storage, such as query, key and value, together and
     # counts the first of them only.
@@ -132,53 +146,6 @@ def check_free_space(target: Path, num_bytes: int) -> None:
             f"The disk of {place} has {free / 1e9:.2f} GB free; the output needs {needed / 1e9:.2f} GB. A folder that"
             " --overwrite replaces is deleted only after the new one is complete."
         )
-
-
-@contextmanager
-def folder_in_progress(target: Path) -> Iterator[Path]:
-    """A temporary folder beside `target` that becomes it at the end; on any error or Ctrl-C nothing is left of it.
-
-    An existing folder is moved aside, replaced and then deleted; check_target decides whether that is allowed.
-    """
-    created = [parent for parent in target.absolute().parents if not parent.exists()]
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        _move_into_place(partial, target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        for parent in created:
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
-        raise
-
-
-def _move_into_place(partial: Path, target: Path) -> None:
-    if not target.exists():
-        partial.rename(target)
-        return
-    replaced = target.with_name(f".{target.name}.replaced-{os.getpid()}")
-    target.rename(replaced)
-    try:
-        partial.rename(target)
-    except BaseException:
-        replaced.rename(target)
-        raise
-    shutil.rmtree(replaced)
-
-
-@contextmanager
-def file_in_progress(target: Path) -> Iterator[Path]:
-    """A temporary file name beside `target` that becomes it at the end; on any error or Ctrl-C it is deleted."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    try:
-        yield partial
-        os.replace(partial, target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, NotASafet
 from safetensors import SafetensorError, safe_open
 
 from pixio_hf.checkpoints.bundled import find_checkpoint, list_bundled
+from pixio_hf.checkpoints.folder_files import check_inside
 from pixio_hf.configuration_pixio import PRESETS, PixioConfig
 from pixio_hf.modeling_pixio import PixioModel
 
@@ -121,6 +122,7 @@ def read_local_header(folder: Path) -> Header:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ValueError(f"{folder} holds no .safetensors file: only a configuration, or weights in another format.")
+    check_inside(folder, [file.name for file in files])
     parameters: Counter[str] = Counter()
     dtypes: Counter[str] = Counter()
     for file in files:
@@ -131,7 +133,7 @@ def read_local_header(folder: Path) -> Header:
                     size = math.prod(tensor.get_shape())
                     parameters[name_part(key)] += size
                     dtypes[tensor.get_dtype()] += size
-        except SafetensorError as error:
+        except (SafetensorError, OSError) as error:
             raise ValueError(f"{file} is damaged or incomplete: {error}") from error
     return Header(parameters, dtypes, sum(file.stat().st_size for file in files))
 

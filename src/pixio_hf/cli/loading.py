@@ -1,6 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Models of the commands: find one by folder, Hub id or bundled name, and load it whole or not at all."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from transformers import AutoConfig
 from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
+from pixio_hf.checkpoints.folder_files import check_config, check_inside, read_json_object
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pixio import PixioImageProcessor
 from pixio_hf.modeling_pixio import PixioPreTrainedModel
@@ -28,6 +30,12 @@ def load_config(source: str) -> PixioConfig:
     Raises:
         ValueError: it cannot be read, or belongs to another kind of model.
     """
+    path = Path(source) / "config.json"
+    if Path(source).is_dir():
+        check_inside(Path(source), [path.name])
+        values = read_json_object(path)
+        if values.get("model_type") == "pixio":
+            check_config(values, str(path))
     try:
         config = AutoConfig.from_pretrained(source)
     except OSError as error:

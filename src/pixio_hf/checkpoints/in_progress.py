@@ -1,0 +1,191 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Temporary files and folders that become the real ones when they are whole, each with one writer at a time.
+
+The temporary itself is what is locked, so that nothing else lies about, and the system drops the lock when its holder dies:
+whoever comes next takes over what a killed process left, and cleans it.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+try:
+    import fcntl
+except ImportError:  # Windows: whoever makes the temporary is its writer, and a killed one's has to be removed by hand
+    fcntl = None
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def folder_in_progress(target: Path) -> Iterator[Path]:
+    """A temporary folder beside `target` that becomes it at the end; on any error or Ctrl-C nothing is left of it.
+
+    An existing folder is moved aside, replaced and then deleted; check_target decides whether that is allowed, and has to
+    be asked again inside of the block: another process may have finished `target` in between.
+
+    Raises:
+        ValueError: another process is writing `target`, or the disk is full.
+    """
+    created = [parent for parent in target.absolute().parents if not parent.exists()]
+    partial, replaced = _beside(target, "partial"), _beside(target, "replaced")
+    with _only_writer(partial, target, is_folder=True):
+        try:
+            _finish_replacement(replaced, target)
+            with _full_disk_explained(target):
+                yield partial
+                _move_into_place(partial, target, replaced)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            for parent in created:
+                if parent.is_dir() and not any(parent.iterdir()):
+                    parent.rmdir()
+            raise
+
+
+@contextmanager
+def file_in_progress(target: Path, replace: bool = True) -> Iterator[Path]:
+    """A temporary file beside `target` that becomes it at the end; on any error or Ctrl-C it is deleted.
+
+    Raises:
+        ValueError: another process is writing `target`, the disk is full, or `target` exists and `replace` is not set.
+    """
+    partial = _beside(target, "partial")
+    with _only_writer(partial, target, is_folder=False):
+        try:
+            with _full_disk_explained(target):
+                yield partial
+            if not replace and target.exists():
+                raise ValueError(f"{target} was made by another process in the meantime; choose another name.")
+            os.replace(partial, target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def _beside(target: Path, state: str) -> Path:
+    return target.with_name(f".{target.name}.{state}")
+
+
+@contextmanager
+def _only_writer(partial: Path, target: Path, is_folder: bool) -> Iterator[None]:
+    """Hold the temporary of a target, made anew or emptied of what a killed process left."""
+    handle = None
+    while handle is None:  # whoever held it may rename or remove it between our steps
+        handle = _claim(partial, target, is_folder)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _claim(partial: Path, target: Path, is_folder: bool) -> int | None:
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    is_new = _make(partial, is_folder)
+    if fcntl is None:
+        if not is_new:
+            raise ValueError(_describe_leftover(partial, target))
+        return os.open(os.devnull, os.O_RDONLY)
+    try:
+        # O_NONBLOCK: a named pipe of that name must not hold us.
+        mode = os.O_RDONLY if is_folder else os.O_RDWR
+        handle = os.open(partial, mode | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_ours = os.path.samestat(os.fstat(handle), os.stat(partial))
+    except BlockingIOError:
+        os.close(handle)
+        raise ValueError(
+            f"{target} is being written by another process. Wait until that has ended, or choose another name."
+        ) from None
+    except FileNotFoundError:
+        is_ours = False
+    except OSError:  # a network disk without locks
+        if is_new:
+            return handle
+        os.close(handle)
+        raise ValueError(_describe_leftover(partial, target)) from None
+    if not is_ours:
+        os.close(handle)
+        return None
+    if not is_new:
+        _empty(partial, is_folder)
+    return handle
+
+
+def _describe_leftover(partial: Path, target: Path) -> str:
+    return (
+        f"{target} is being written by another process, or one was killed while it did that. If none is at work, remove"
+        f" {partial}."
+    )
+
+
+def _make(partial: Path, is_folder: bool) -> bool:
+    """Make a temporary; False where there is one."""
+    try:
+        if is_folder:
+            partial.mkdir()
+        else:
+            partial.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _empty(partial: Path, is_folder: bool) -> None:
+    if not is_folder:
+        os.truncate(partial, 0)
+        return
+    for entry in partial.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _finish_replacement(replaced: Path, target: Path) -> None:
+    """Finish what a process began that was killed between moving the old folder aside and deleting it."""
+    if not replaced.is_dir():
+        return
+    if target.exists():
+        shutil.rmtree(replaced)
+    else:
+        replaced.rename(target)
+
+
+def _move_into_place(partial: Path, target: Path, replaced: Path) -> None:
+    if not target.exists():
+        partial.rename(target)
+        return
+    target.rename(replaced)
+    try:
+        partial.rename(target)
+    except BaseException:
+        replaced.rename(target)
+        raise
+    shutil.rmtree(replaced)
+
+
+@contextmanager
+def _full_disk_explained(target: Path) -> Iterator[None]:
+    """A ValueError in the place of the many errors that libraries raise when the disk is full."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        chain = [error, error.__cause__, error.__context__]
+        is_full = any(isinstance(cause, OSError) and cause.errno in _FULL for cause in chain)
+        # safetensors names the error in its text alone.
+        if not is_full and not any(os.strerror(number) in str(error) for number in _FULL):
+            raise
+        free = shutil.disk_usage(target.parent).free
+        raise ValueError(
+            f"{target} could not be written: the disk is full, or a limit on files is reached ({free / 1e9:.2f} GB are"
+            " free). Nothing was left there; make room, or choose another disk."
+        ) from error
