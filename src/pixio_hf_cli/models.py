@@ -108,7 +108,9 @@ def format_row(model: dict[str, Any]) -> tuple[str, ...]:
     return (
         model["name"],
         kind,
-        f"{model['parameters'] / 1e6:,.1f} M" if model["parameters"] < 10**7 else f"{model['parameters'] / 1e6:,.0f} M",
+        f"{model['parameters'] / 1e6:,.1f} M"
+        if model["parameters"] < 10**7
+        else f"{model['parameters'] / 1e6:,.0f} M",
         f"{model['bytes'] / 1e6:,.0f} MB",
         model["licence"],
         model["task"],

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from huggingface_hub import EvalResult
 
+from ..bundled import OFFICIAL
+
 HELD_OUT_ROOMS = "512 rooms of seeds 20000000 to 20000511"
 
 
