@@ -69,7 +69,7 @@ def hub_id(source: str) -> str:
 
 
 def find_checkpoint(name: str) -> str:
-    """What to pass to `from_pretrained` for a model name: an existing folder, a bundled one, an official short name, `owner/name`.
+    """What to pass to `from_pretrained` for a name: an existing or bundled folder, an official short name, `owner/name`.
 
     Raises:
         ValueError: none of them, or a folder that holds no configuration.
