@@ -66,7 +66,7 @@ def test_backbone_of_the_auto_class():
 def test_configurations(loader):
     config, expected = (loader.from_pretrained(source) for source in ("pixio-tiny-depth", DEPTH))
     assert type(config) is pixio_hf.PixioConfig
-    assert config.to_dict() == expected.to_dict()
+    assert config.to_json_string() == expected.to_json_string()
     model = pixio_hf.PixioForDepthEstimation.from_pretrained("pixio-tiny-depth", config=config)
     assert_same_state(model.state_dict(), pixio_hf.PixioForDepthEstimation.from_pretrained(DEPTH).state_dict())
 
