@@ -66,8 +66,9 @@ def register_short_names() -> None:
     _replace(hub, "cached_files", _find_files)
     for module in (hub, modeling_utils):
         _replace(module, "has_file", _has_file)
-    _originals[hub, "HfApi"] = hub.HfApi
-    hub.HfApi, hub._hf_api = ShortNameApi, None  # the shared client is made anew at its next use
+    module: Any = hub
+    _originals[module, "HfApi"] = module.HfApi
+    module.HfApi, module._hf_api = ShortNameApi, None  # the shared client is made anew at its next use
 
 
 def unregister_short_names() -> None:
@@ -170,13 +171,15 @@ def hub_answers() -> bool:
         since, endpoint, answered = _last_probe
         if endpoint == constants.ENDPOINT and time.monotonic() - since < MEMORY:
             return answered
+    module: Any = hub
+    client_errors = module.httpx.HTTPError
     answers: list[bool] = []
 
     def ask() -> None:
         try:
             get_session().head(constants.ENDPOINT, timeout=PATIENCE)
             answers.append(True)
-        except (OSError, hub.httpx.HTTPError):
+        except (OSError, client_errors):
             answers.append(False)
 
     # In a thread, because nothing limits the time that looking up an address takes.
