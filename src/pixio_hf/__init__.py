@@ -1,7 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Pixio for the Hugging Face ecosystem. Importing this package registers its classes with transformers' Auto classes."""
 
-from .checkpoints.bundled import bundled_checkpoint
+from .bundled import bundled_checkpoint
 from .configuration_pixio import PixioConfig
 from .image_processing_pil_pixio import PixioImageProcessorPil
 from .image_processing_pixio import PixioImageProcessor

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Registration with transformers: beside the key mapping, which modeling_pixio registers, the only global state touched.
+"""Registration with transformers: the Auto classes, the key mapping and the short names; no other global state is touched.
 
 After `import pixio_hf` the Auto classes return this package's classes for model_type "pixio"; `transformers.PixioModel`
 itself stays transformers' own, and so does every process that never imports this package.
@@ -28,6 +28,7 @@ from .modeling_pixio_classification import PixioForImageClassification
 from .modeling_pixio_dense import PixioForDepthEstimation, PixioForSemanticSegmentation
 from .modeling_pixio_pretraining import PixioForPreTraining
 from .modeling_pixio_reconstruction import PixioForReconstruction
+from .short_names import register_short_names
 
 AUTO_CLASSES = (
     (AutoModel, PixioModel),
@@ -40,8 +41,9 @@ AUTO_CLASSES = (
 
 
 def register() -> None:
-    """Register configuration, models, processors and key mapping; safe to call again."""
+    """Register configuration, models, processors, key mapping and short names; safe to call again."""
     register_key_mapping()
+    register_short_names()
     AutoConfig.register("pixio", PixioConfig, exist_ok=True)
     for auto_class, model_class in AUTO_CLASSES:
         auto_class.register(PixioConfig, model_class, exist_ok=True)

@@ -7,6 +7,7 @@ runs.
 """
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ import typer
 from .compare import compare
 from .data import check_data
 from .evaluate import evaluate_app
+from .models import list_models
 from .options import (
     Device,
     DeviceChoice,
@@ -25,6 +27,7 @@ from .options import (
     Overwrite,
     Photos,
     plain_errors,
+    verbosity,
 )
 
 app = typer.Typer(
@@ -38,7 +41,32 @@ app = typer.Typer(
 )
 app.add_typer(evaluate_app, name="evaluate")
 app.command(short_help="Encoders side by side: MAE, DINOv2, DINOv3, Pixio.")(compare)
+app.command("models", short_help="Every short name: size, licence, and whether it is here.")(list_models)
 app.command("check-data", short_help="Look through a data set before training on it.")(check_data)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave, if it is wanted."""
+    if wanted:
+        typer.echo(f"pixio-hf {version('pixio-hf')}")
+        raise typer.Exit
+
+
+@app.callback()
+def set_up(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what transformers does, and tracebacks of errors.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors and results only.")] = False,
+) -> None:
+    """Pixio on your photos: metric depth, reconstruction from a quarter of the patches, pictures of the features."""
+    if verbose and quiet:
+        raise typer.BadParameter("Give --verbose or --quiet, not both.")
+    context.with_resource(verbosity(verbose, quiet))
 
 
 @app.command(short_help="Metric depth, in millimetres and in colour.")
@@ -67,7 +95,7 @@ def depth(
     Example:
       pixio-hf depth kitchen.jpg hall.jpg --out results --npy
     """
-    with plain_errors():
+    with plain_errors(model, extra="demo"):
         from pixio_hf.cli.depth import run_depth
 
         failures = run_depth(photos, out, model, device.value, dtype.value, size, window, npy, overwrite)
@@ -103,7 +131,7 @@ def reconstruct(
     Example:
       pixio-hf reconstruct cat.jpg --out results --mask-ratio 0.5 --seed 3
     """
-    with plain_errors():
+    with plain_errors(model):
         from pixio_hf.cli.reconstruct import run_reconstruct
 
         failures = run_reconstruct(
@@ -133,7 +161,7 @@ def features(
     Example:
       pixio-hf features cat.jpg dog.jpg --out results --size 512
     """
-    with plain_errors():
+    with plain_errors(model):
         from pixio_hf.cli.features import run_features
 
         failures = run_features(photos, out, model, device.value, dtype.value, size, overwrite)
@@ -144,7 +172,7 @@ def features(
 def info(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="Checkpoint folder, Hub id or bundled name.", show_default=False),
+        typer.Argument(metavar="[MODEL]", help="Checkpoint folder, Hub id or short name.", show_default=False),
     ] = None,
     model_option: Annotated[
         str | None, typer.Option("--model", metavar="MODEL", help="The same, as an option.", show_default=False)
@@ -156,7 +184,7 @@ def info(
     Example:
       pixio-hf info pixio-tiny-depth
     """
-    with plain_errors():
+    with plain_errors(*filter(None, (model, model_option))):
         if model is not None and model_option is not None:
             raise ValueError("Give the model once: as an argument or as --model.")
         from pixio_hf.cli.info import describe_choices, describe_model
@@ -170,7 +198,7 @@ def demo(
     out: OutputFolder,
     model: ModelName = "pixio-tiny",
     depth_model: Annotated[
-        str, typer.Option(metavar="MODEL", help="Checkpoint folder, Hub id or bundled name, for depth.")
+        str, typer.Option(metavar="MODEL", help="Checkpoint folder, Hub id or short name, for depth.")
     ] = "pixio-tiny-depth",
     num_scenes: Annotated[
         int, typer.Option(metavar="N", min=1, max=16, help="How many held-out synthetic rooms to render.")
@@ -187,7 +215,7 @@ def demo(
     Example:
       pixio-hf demo --out demo
     """
-    with plain_errors():
+    with plain_errors(model, depth_model, extra="demo"):
         from pixio_hf.cli.demo import run_demo
 
         lines = run_demo(out, model, depth_model, num_scenes, device.value, dtype.value, overwrite)

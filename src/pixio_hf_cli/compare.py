@@ -13,7 +13,7 @@ def compare(
     models: Annotated[
         list[str],
         typer.Option(
-            "--models", metavar="MODEL...", help="Checkpoint folders, Hub ids or bundled names, one after the other."
+            "--models", metavar="MODEL...", help="Checkpoint folders, Hub ids or short names, one after the other."
         ),
     ],
     data: Annotated[
@@ -73,7 +73,7 @@ def compare(
     Example:
       pixio-hf compare --models pixio-tiny facebook/vit-mae-base --data synthetic-rooms --heads linear --out table
     """
-    with plain_errors():
+    with plain_errors(*models, *(more_models or [])):
         from pixio_hf.cli.compare import ComparisonData, run_compare
         from pixio_hf.evaluation.comparison import ComparisonRecipe
 

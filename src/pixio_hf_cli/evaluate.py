@@ -87,7 +87,7 @@ def evaluate_depth(
     Example:
       pixio-hf evaluate depth --model pixio-tiny-depth --data synthetic-rooms --num-images 64 --out results
     """
-    with plain_errors():
+    with plain_errors(model, extra="demo" if num_pictures else None):
         from pixio_hf.cli.evaluate import Request, run_evaluate_depth, summarize
         from pixio_hf.evaluation.prediction import PredictionOptions
 
@@ -123,7 +123,7 @@ def evaluate_segmentation(
     Example:
       pixio-hf evaluate segmentation --model runs/ade20k/model --data ADEChallengeData2016 --out results
     """
-    with plain_errors():
+    with plain_errors(model, extra="demo" if num_pictures else None):
         from pixio_hf.cli.evaluate import Request, run_evaluate_segmentation, summarize
         from pixio_hf.evaluation.prediction import PredictionOptions
 
@@ -154,7 +154,7 @@ def evaluate_knn(
     Example:
       pixio-hf evaluate knn --model pixio-tiny --train flowers/train --test flowers/test --k 10 --out results
     """
-    with plain_errors():
+    with plain_errors(model):
         from pixio_hf.cli.evaluate import Request, run_evaluate_knn, summarize
 
         request = Request(model, out, device.value, dtype.value, num_images, 0, overwrite)

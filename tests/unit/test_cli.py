@@ -1,7 +1,11 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """The command line's declarations, file plans and drawing arithmetic, without any model."""
 
+import importlib.metadata
 import io
+import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +16,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from pixio_hf import PixioForDepthEstimation
+from pixio_hf.bundled import list_short_names
 from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.cli.depth import to_millimetres
 from pixio_hf.cli.features import color_features, upscale_colors
@@ -225,3 +231,90 @@ def test_info_names_presets_with_their_true_sizes():
         "decoder",
         "head",
     ]
+
+
+def test_models_lists_every_short_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cache = tmp_path / "cache"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("huggingface_hub.file_download.constants.HF_HUB_CACHE", str(cache))
+    repo = cache / "models--facebook--pixio-vith16"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text("a" * 40)
+    snapshot = repo / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    (snapshot / "model.safetensors").write_bytes(b"12345")
+    (tmp_path / "pixio-b16").mkdir()
+    result = CliRunner().invoke(app, ["models", "--json"])
+    assert result.exit_code == 0, result.output
+    models = {model["name"]: model for model in json.loads(result.output)}
+    assert list(models) == list_short_names()
+    assert {name: model["on_this_machine"] for name, model in models.items()} == {
+        "pixio-tiny": "in the package",
+        "pixio-tiny-depth": "in the package",
+        "pixio-b16": "local folder",
+        "pixio-l16": "no",
+        "pixio-h16": "in the Hub cache",
+        "pixio-1b16": "no",
+        "pixio-5b16": "no",
+    }
+    assert models["pixio-h16"]["bytes"] == 5 and models["pixio-h16"]["stands_for"] == "facebook/pixio-vith16"
+    tiny = models["pixio-tiny-depth"]
+    assert (tiny["licence"], tiny["task"]) == ("apache-2.0", "depth-estimation")
+    model = PixioForDepthEstimation.from_pretrained("pixio-tiny-depth")
+    counters = sum(buffer.numel() for name, buffer in model.named_buffers() if name in model.state_dict())
+    assert tiny["parameters"] == sum(parameter.numel() for parameter in model.parameters()) + counters
+    (snapshot / "model.safetensors").unlink()
+    text = CliRunner().invoke(app, ["models"]).output
+    assert len(text.splitlines()) == 8
+    assert re.search(r"pixio-h16 .* 631 M +2,524 MB .* no$", text, re.MULTILINE)
+
+
+def run_without_torch(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process where torch cannot be imported."""
+    program = "import sys; sys.modules['torch'] = None; from pixio_hf_cli import main; main()"
+    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=120)
+
+
+def test_models_and_version_need_no_torch():
+    result = run_without_torch("models")
+    assert result.returncode == 0 and "pixio-tiny-depth" in result.stdout, result.stderr
+    result = run_without_torch("--version")
+    assert result.stdout == f"pixio-hf {importlib.metadata.version('pixio-hf')}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("features", "a.jpg", "--out", "out", "--model", "pixio-tyny"),
+        ("info", "pixio-tyny"),
+        ("evaluate", "depth", "--data", "x", "--out", "out", "--model", "pixio-tyny"),
+        ("compare", "--models", "pixio-tiny", "pixio-tyny", "--data", "x", "--out", "out"),
+        ("demo", "--out", "out", "--depth-model", "pixio-tyny"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_mistyped_names_are_told_before_torch_is_loaded(arguments):
+    result = run_without_torch(*arguments)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: ") and len(result.stderr.splitlines()) == 1
+    assert "Did you mean 'pixio-tiny'?" in result.stderr and "`pixio-hf models`" in result.stderr
+
+
+def test_missing_extra_is_told_first(monkeypatch, tmp_path):
+    monkeypatch.setattr("pixio_hf_cli.options.find_spec", lambda _: None)
+    result = CliRunner().invoke(app, ["depth", "missing.jpg", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2 and "matplotlib is not installed" in result.output
+    assert "pip install 'pixio-hf[demo]'" in result.output and not (tmp_path / "out").exists()
+
+
+def test_verbose_shows_tracebacks_and_quiet_only_errors():
+    mistyped = ("info", "pixio-tyny")
+    assert isinstance(CliRunner().invoke(app, ["-v", *mistyped]).exception, ValueError)
+    assert "PIXIO_HF_TRACEBACK" not in os.environ and "TQDM_DISABLE" not in os.environ
+    result = CliRunner().invoke(app, ["--quiet", *mistyped])
+    assert result.exit_code == 2 and result.output.startswith("Error: ")
+    result = CliRunner().invoke(app, ["-q", "info", "pixio-tiny"])
+    assert result.exit_code == 0 and "apache-2.0" in result.output
+    assert CliRunner().invoke(app, ["-q", "-v", "models"]).exit_code == 2

@@ -5,8 +5,9 @@ import inspect
 
 import pytest
 import transformers
-from transformers import core_model_loading
+from transformers import core_model_loading, modeling_utils
 from transformers.models.pixio import modeling_pixio as upstream
+from transformers.utils import hub
 
 from tests.tiny_models import tiny_config
 
@@ -69,3 +70,27 @@ def test_renaming_can_be_extended():
             continue  # transformers before 5.21 never copies a renaming
         found = list(inspect.signature(getattr(renaming, method)).parameters)[: len(arguments)]
         assert found == arguments, f"{VERSION} changed WeightRenaming.{method}: SpellingRename overrides it"
+
+
+def test_functions_that_short_names_go_through():
+    for module, name, first in (
+        (hub, "cached_files", ["path_or_repo_id", "filenames"]),
+        (hub, "cached_file", ["path_or_repo_id", "filename"]),
+        (hub, "has_file", ["path_or_repo", "filename"]),
+        (hub, "resolve_revision", ["path_or_repo_id", "revision"]),
+        (modeling_utils, "has_file", ["path_or_repo", "filename"]),
+    ):
+        assert hasattr(module, name), (
+            f"{VERSION} has no {module.__name__}.{name} any more: short_names.py relies on it"
+        )
+        found = list(inspect.signature(getattr(module, name)).parameters)[: len(first)]
+        assert found == first, f"{VERSION} changed {module.__name__}.{name}: short_names.py relies on it"
+    for function, used in (
+        (hub.cached_file, "cached_files"),
+        (hub.get_checkpoint_shard_files, "cached_files"),
+        (hub.hf_api, "HfApi"),
+        (hub.resolve_revision, "hf_api"),
+    ):
+        message = f"{VERSION}: {function.__name__} no longer calls {used}, which short_names.py replaces"
+        assert used in function.__code__.co_names, message
+    assert type(hub.hf_api()).__name__ == "ShortNameApi", f"{VERSION} shares another client than hub._hf_api"

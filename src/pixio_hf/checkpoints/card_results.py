@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from huggingface_hub import EvalResult
 
+from ..bundled import OFFICIAL
+
 HELD_OUT_ROOMS = "512 rooms of seeds 20000000 to 20000511"
 
 
@@ -52,11 +54,11 @@ class PublishedModel:
 
 
 PUBLISHED = {
-    "pixio-b16": PublishedModel("facebook/pixio-vitb16", 86, "64.0", "0.373", "45.5", "79.9"),
-    "pixio-l16": PublishedModel("facebook/pixio-vitl16", 303, "67.7", "0.286", "49.3", "81.7"),
-    "pixio-h16": PublishedModel("facebook/pixio-vith16", 631, "63.2", "0.268", "50.2", "82.2"),
-    "pixio-1b16": PublishedModel("facebook/pixio-vit1b16", 1362, "66.4", "0.247", "50.8", "82.5"),
-    "pixio-5b16": PublishedModel("facebook/pixio-vit5b16", 5441, "68.4", "0.238", "50.2", "82.0"),
+    "pixio-b16": PublishedModel(*OFFICIAL["pixio-b16"], "64.0", "0.373", "45.5", "79.9"),
+    "pixio-l16": PublishedModel(*OFFICIAL["pixio-l16"], "67.7", "0.286", "49.3", "81.7"),
+    "pixio-h16": PublishedModel(*OFFICIAL["pixio-h16"], "63.2", "0.268", "50.2", "82.2"),
+    "pixio-1b16": PublishedModel(*OFFICIAL["pixio-1b16"], "66.4", "0.247", "50.8", "82.5"),
+    "pixio-5b16": PublishedModel(*OFFICIAL["pixio-5b16"], "68.4", "0.238", "50.2", "82.0"),
 }
 # The paper's other comparisons were made with H/16.
 PUBLISHED_H16 = (

@@ -13,7 +13,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor
 
-from .bundled import find_checkpoint
+from ..bundled import find_checkpoint, hub_id
 from .folder_files import check_config, check_inside, read_json_object
 from .key_mapping import hub_to_reference_state
 from .reading import read_checkpoint
@@ -71,7 +71,7 @@ def fetch_folder(model: str) -> Path:
     name = find_checkpoint(model)
     if not Path(name).is_dir():
         try:
-            name = snapshot_download(name, allow_patterns=["config.json", "*.safetensors", INDEX_NAME])
+            name = snapshot_download(hub_id(name), allow_patterns=["config.json", "*.safetensors", INDEX_NAME])
         except (HfHubHTTPError, OSError) as error:
             raise ValueError(f"{name} could not be downloaded from the Hub: {error}") from error
     return Path(name)

@@ -9,6 +9,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
 
+from ..bundled import hub_id
 from ..configuration_pixio import PixioConfig
 from .card_results import PUBLISHED, ResultTable
 from .card_signature import sign_card
@@ -80,8 +81,9 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
     """
     if run.kind not in _TASKS:
         raise ValueError(f"No card for {run.kind!r}; expected one of {', '.join(_TASKS)}.")
-    licence = inherited_licence(run.base_model)
-    base = _public_name(run.base_model)
+    base_model = hub_id(run.base_model) if run.base_model else None
+    licence = inherited_licence(base_model)
+    base = _public_name(base_model)
     measured = {name: value for name, value in run.metrics.items() if isinstance(value, float)}
     data = ModelCardData(
         license=licence.identifier,
@@ -90,7 +92,7 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
         library_name="transformers",
         pipeline_tag=PIPELINE_TAGS[run.kind],
         tags=["pixio", "fine-tuned"],
-        base_model=run.base_model if base == run.base_model and base and "/" in base else None,
+        base_model=base if base == base_model and base and "/" in base else None,
         model_name=folder_name,
         eval_results=[
             EvalResult(

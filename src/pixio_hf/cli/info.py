@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard, get_safetensors_metadata
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, NotASafetensorsRepoError
 from safetensors import SafetensorError, safe_open
 
-from pixio_hf.checkpoints.bundled import find_checkpoint, list_bundled
+from pixio_hf.bundled import find_checkpoint, hub_id, list_bundled
 from pixio_hf.checkpoints.folder_files import check_inside
 from pixio_hf.configuration_pixio import PRESETS, PixioConfig
 from pixio_hf.modeling_pixio import PixioModel
@@ -35,21 +35,21 @@ class Header(NamedTuple):
 
 
 def describe_model(name: str) -> str:
-    """Table of one checkpoint: folder, Hub id or bundled name.
+    """Table of one checkpoint: folder, Hub id or short name.
 
     Raises:
         ValueError: there is no such checkpoint, it is no Pixio model, or its weight files are damaged or missing.
     """
     source = find_checkpoint(name)
     config = load_config(source)
-    header = read_local_header(Path(source)) if Path(source).is_dir() else read_hub_header(source)
+    header = read_local_header(Path(source)) if Path(source).is_dir() else read_hub_header(hub_id(source))
     rows = [("checkpoint", name), *describe_config(config, header.list_parts())]
     rows += [(f"parameters, {part}", f"{header.parameters[part]:,}") for part in header.list_parts()]
     rows.append(("parameters, all", f"{sum(header.parameters.values()):,}"))
     rows.append(("dtype on disk", ", ".join(header.dtypes)))
     if header.num_bytes is not None:
         rows.append(("weight files", f"{header.num_bytes / 1e6:.2f} MB"))
-    rows.append(("licence", read_licence(source)))
+    rows.append(("licence", read_licence(hub_id(source))))
     return align_columns(rows)
 
 

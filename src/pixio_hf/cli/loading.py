@@ -10,6 +10,7 @@ from transformers import AutoConfig
 from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
+from pixio_hf.bundled import OFFICIAL
 from pixio_hf.checkpoints.folder_files import check_config, check_inside, read_json_object
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pixio import PixioImageProcessor
@@ -83,6 +84,8 @@ def load_model(
 
 def explain_unreadable(what: str, source: str, error: OSError) -> ValueError:
     """The error to raise for something of a checkpoint that cannot be read; a gated one says how to get access."""
+    if source in OFFICIAL:
+        return ValueError(str(error))  # it says what the short name stands for and what to do
     if isinstance(error.__cause__, GatedRepoError):
         return ValueError(
             f"{source!r} is gated: ask for access at https://huggingface.co/{source}, then log in with `hf auth login`."
