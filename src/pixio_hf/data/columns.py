@@ -112,7 +112,8 @@ def resolve_paths(dataset: Dataset, column: str, folder: Path | None) -> Dataset
     """Paths of a column as images of `datasets`, relative ones below the folder of the table."""
     if folder is None:
         raise ValueError(
-            f"The column of the {column} holds texts, and a data set on the Hub has no files beside it; it must hold images."
+            f"The column of the {column} holds texts, and a data set on the Hub has no files beside it; it must hold"
+            " images."
         )
     texts = dataset[column]
     paths: Any = [{"bytes": None, "path": None if text is None else str(folder / text)} for text in texts]

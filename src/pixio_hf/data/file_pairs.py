@@ -105,9 +105,9 @@ def list_folder(
         if (base / name).is_dir():
             return pair_by_name(base / "images", base / name, endings)
     raise ValueError(
-        f"{printable(base)} must hold the folders images ({list_endings(photo_endings())}) and"
-        f" {' or '.join(label_folders)} ({list_endings(endings)}) with files of the same names, or a metadata.jsonl with"
-        f' {{"file_name": ..., "{label_key}": ...}} a line; or pass a split file.'
+        f"{printable(base)} must hold the folders images and {' or '.join(label_folders)} with files of the same names, or"
+        f' a metadata.jsonl with {{"file_name": ..., "{label_key}": ...}} a line; or pass a split file. Read are'
+        f" {list_endings(photo_endings())} for images, {list_endings(endings)} for labels."
     )
 
 
