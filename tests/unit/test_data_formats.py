@@ -132,11 +132,20 @@ def depth_columns(tmp_path):
     }
 
 
-KINDS = (
-    "binary,large_binary,fixed_size_binary,binary_view,exr,npz,pfm,lists,struct,path,millimetres,list of bytes".split(
-        ","
-    )  # noqa: SIM905
-)
+KINDS = [
+    "binary",
+    "large_binary",
+    "fixed_size_binary",
+    "binary_view",
+    "exr",
+    "npz",
+    "pfm",
+    "lists",
+    "struct",
+    "path",
+    "millimetres",
+    "list of bytes",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,8 +205,10 @@ def test_text_files_of_other_programs(tmp_path):
         b'{"file_name": "' + b"a" * 5000 + b'", "d": "d"}',
         b'{"file_name": "\xff", "d": "d"}',
         b"7" * 5000,
-    ]
-    + [b'{"file_name": "a\\u0000b", "d": "d"}', b'{"file_name": "\\ud800", "d": "d"}', b'{"file_name": 3, "d": "d"}'],
+        b'{"file_name": "a\\u0000b", "d": "d"}',
+        b'{"file_name": "\\ud800", "d": "d"}',
+        b'{"file_name": 3, "d": "d"}',
+    ],
 )
 def test_damaged_metadata_names_its_line(tmp_path, content):
     (tmp_path / "metadata.jsonl").write_bytes(b"\n" + content + b"\n")
