@@ -53,7 +53,7 @@ def test_limit_spreads_and_split_selects(tmp_path):
 
 def write_depth_folder(root, depths):
     for index, depth in enumerate(depths):
-        write_picture(root / "images" / f"{index}.png", np.full((*depth.shape, 3), 40 * index, np.uint8))
+        write_picture(root / "images" / f"{index}.png", np.full((*depth.shape, 3), 40 * index % 256, np.uint8))
         write_picture(root / "depth" / f"{index}.png", depth)
 
 
