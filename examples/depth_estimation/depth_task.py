@@ -70,6 +70,7 @@ def open_data(args: DepthArguments, recipe: DepthRecipe) -> tuple[Any, Any]:
             protocol=recipe.protocol,
             split_file=split_file,
             depth_scale=args.depth_scale,
+            allow_outside=args.allow_outside,
             num_scenes=min(num_scenes, 8) if args.smoke else num_scenes,
             image_size=recipe.crop_size,
             cache_dir=args.cache_dir,

@@ -80,7 +80,7 @@ def open_data(args: SegmentationArguments, recipe: FineTuningRecipe) -> tuple[An
             for split, count in counts.items()
         )
         return train, val, DISTANCE_CLASSES
-    options = {"protocol": recipe.protocol, "num_classes": args.num_classes}
+    options = {"protocol": recipe.protocol, "num_classes": args.num_classes, "allow_outside": args.allow_outside}
     train, protocol = open_segmentation_dataset(
         args.dataset, "train", split_file=args.train_split_file, do_reduce_labels=args.do_reduce_labels, **options
     )

@@ -47,7 +47,7 @@ def check_data(
         ),
     ] = None,
     num_classes: Annotated[
-        int | None, typer.Option(metavar="N", help="Number of classes, for masks in a folder of your own.")
+        int | None, typer.Option(metavar="N", help="Classes of the masks in a folder of your own [default: counted].")
     ] = None,
     reduce_labels: Annotated[
         bool | None,
@@ -67,6 +67,12 @@ def check_data(
     limit: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Read only N samples of each split, evenly spread.")
     ] = None,
+    allow_outside: Annotated[
+        bool,
+        typer.Option(
+            "--allow-outside", help="Accept split files and metadata.jsonl that name files outside of FOLDER."
+        ),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Check a data set before training: sizes, missing and unreadable files, units, class numbers; a contact sheet.
@@ -93,6 +99,7 @@ def check_data(
             do_reduce_labels=reduce_labels,
             image_column=image_column,
             label_column=label_column,
+            allow_outside=allow_outside,
         )
         lines, num_problems = run_check_data(request, out, limit, overwrite)
     for line in lines:

@@ -2,6 +2,7 @@
 """`pixio-hf check-data` on made-up data sets, sound ones and such with every kind of fault."""
 
 import json
+import os
 
 import numpy as np
 import PIL.Image
@@ -52,7 +53,7 @@ def test_limit_spreads_and_split_selects(tmp_path):
 
 def write_depth_folder(root, depths):
     for index, depth in enumerate(depths):
-        write_picture(root / "images" / f"{index}.png", np.full((*depth.shape, 3), 40 * index, np.uint8))
+        write_picture(root / "images" / f"{index}.png", np.full((*depth.shape, 3), 40 * index % 256, np.uint8))
         write_picture(root / "depth" / f"{index}.png", depth)
 
 
@@ -149,6 +150,69 @@ def test_what_cannot_be_checked(tmp_path):
     assert "pass --task" in check(tmp_path / "nothing", code=2)[0]
     assert "does not exist" in check(tmp_path / "gone", "--task", "depth", code=2)[0]
     assert "is for depth" in check(tmp_path / "nothing", "--task", "segmentation", "--protocol", "kitti", code=2)[0]
+
+
+def write_masks(root, *masks):
+    for index, mask in enumerate(masks):
+        write_picture(root / "images" / f"{index:03d}.png", np.zeros((*mask.shape, 3), np.uint8))
+        write_picture(root / "masks" / f"{index:03d}.png", mask)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "options", "told"),
+    [
+        ((0, 255), ("--num-classes", "2"), "255 is read as no class, but class 1 never occurs: store 0 and 1."),
+        ((0, 255), (), "255 is read as no class, but class 1 never occurs: store 0 and 1."),
+        ((0, 1, 255), ("--num-classes", "3"), "255 is read as no class, but class 2 never occurs"),
+        ((0, 1, 2), ("--num-classes", "3", "--reduce-labels"), "pass --no-reduce-labels"),
+        ((1, 2, 3), ("--num-classes", "3"), "The number 3 is no class (0 to 2, or 255 for none): in 2 images"),
+        ((1, 2, 3), ("--num-classes", "3"), "count from 1: pass --reduce-labels"),
+        ((0, 1, 254), ("--num-classes", "2"), "If 254 marks pixels without a class, store 255 there."),
+        ((0, 1, 300), (), "at most 255 classes can be told apart"),
+    ],
+)
+def test_classes_that_vanish_or_are_none(tmp_path, numbers, options, told):
+    kind = np.uint16 if max(numbers) > 255 else np.uint8
+    mask = np.resize(np.array(numbers, kind), (6, 9))
+    write_masks(tmp_path / "mine", mask, mask)
+    output, report, _ = check(tmp_path / "mine", "--task", "segmentation", *options, code=1)
+    assert told in "\n".join(report["splits"]["all"]["problems"]) and told in output
+
+
+def test_classes_are_counted(tmp_path):
+    write_masks(tmp_path / "mine", np.array([[0, 1], [255, 4]], np.uint8), np.array([[2, 2], [3, 3]], np.uint8))
+    output, report, _ = check(tmp_path / "mine")
+    split = report["splits"]["all"]
+    assert split["num_classes"] == 5 and "counted 5 classes: pass --num-classes 5" in output
+    assert [entry["num_images"] for entry in split["classes"]] == [1] * 5
+    assert split["classes"][2]["pixel_share"] == 0.25 and split["ignored_share"] == 0.125
+    assert "--num-classes must be 1 to 255" in check(tmp_path / "mine", "--num-classes", "0", code=2)[0]
+
+
+def test_equal_problems_are_said_once_and_the_verdict_last(tmp_path):
+    depths = [np.full((6, 8), 3000, np.uint16)] * 60
+    write_depth_folder(tmp_path / "mine", depths)
+    for path in sorted((tmp_path / "mine/depth").iterdir())[1:]:
+        path.unlink()
+    output, report, _ = check(tmp_path / "mine", "--depth-scale", "0.001", code=1)
+    lines = output.strip().splitlines()
+    assert len(report["splits"]["all"]["problems"]) == 59 and len(lines) < 8
+    assert "The same for 58 more: " in output and lines[-1].startswith("59 problems; report.json")
+
+
+def test_special_files_and_outside_names(tmp_path):
+    root = tmp_path / "mine"
+    write_depth_folder(root, [np.full((6, 8), 3000, np.uint16)] * 2)
+    os.mkfifo(root / "images/pipe.png")
+    (root / os.fsdecode(b"images/$a\xff$.png")).touch()
+    output, _, _ = check(root, "--depth-scale", "0.001", code=1)
+    assert "pipe.png is a FIFO, not a file" in output and r"\xff$.png has a name that is not UTF-8" in output
+    (tmp_path / "far.png").write_bytes((root / "depth/0.png").read_bytes())
+    (root / "list.txt").write_text("images/0.png ../far.png\n")
+    options = ("--depth-scale", "0.001", "--split-file", str(root / "list.txt"))
+    assert "list.txt:1: '../far.png' lies outside" in check(root, *options, code=2)[0]
+    assert "pass --allow-outside" in check(root, *options, code=2)[0]
+    check(root, *options, "--allow-outside")
 
 
 def test_sparse_points_stay_visible():

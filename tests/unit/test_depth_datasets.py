@@ -198,7 +198,7 @@ def test_synthetic_scenes_have_two_splits():
     [
         ("images/a.png", r"list\.txt:2: expected two paths"),
         ("images/a.png depth/a.png 518.85", r"list\.txt:2: expected two paths"),
-        ("/images/a.png depth/a.png", r"list\.txt:2: expected two paths"),
+        ("/images/a.png depth/a.png", r"list\.txt:2: ./images/a\.png. lies outside"),
         ("images/a.png depth/gone.png", r"depth/gone\.png: no such file"),
     ],
 )

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ..image_files import printable
 from .contact_sheet import draw_contact_sheet
 from .data_splits import DataRequest, Split, compare_classes, find_splits, find_task
 from .files import check_targets, write_bytes
+from .mask_survey import MaskSurvey, settle_classes
+from .survey_text import group_equal, name_options
 
 NUM_SHOWN = 20
 _CHUNK = 64
@@ -26,15 +29,24 @@ def run_check_data(request: DataRequest, out: Path, limit: int | None, overwrite
     Raises:
         ValueError: nothing to check there, or results exist and may not be replaced.
     """
+    try:
+        return _check(request, out, limit, overwrite)
+    except ValueError as error:
+        raise ValueError(name_options(str(error))) from error
+
+
+def _check(request: DataRequest, out: Path, limit: int | None, overwrite: bool) -> tuple[list[str], int]:
     targets = [out / "report.json", out / "contact_sheet.png"]
     check_targets(targets, out, overwrite)
     splits = find_splits(request)
     readable = {split.name: read_samples(split, limit) for split in splits}
+    surveys = [split.survey for split in splits if isinstance(split.survey, MaskSurvey)]
+    settle_classes(surveys, read_all=limit is None)
     reports = {split.name: describe_split(split, readable[split.name]) for split in splits}
     between = compare_classes(splits)
     num_problems = len(between) + sum(len(report["problems"]) for report in reports.values())
     report = {
-        "folder": str(request.folder),
+        "folder": printable(request.folder),
         "task": find_task(request),
         "num_problems": num_problems,
         "problems_between_splits": between,
@@ -45,7 +57,7 @@ def run_check_data(request: DataRequest, out: Path, limit: int | None, overwrite
     lines.extend(f"PROBLEM: {problem}" for problem in between)
     written = "report.json"
     if any(readable.values()):
-        write_bytes(targets[1], draw_contact_sheet(splits, readable, request.folder.resolve().name))
+        write_bytes(targets[1], draw_contact_sheet(splits, readable, printable(request.folder.resolve().name)))
         written += " and contact_sheet.png"
     else:
         targets[1].unlink(missing_ok=True)  # the picture of an earlier check would show other data
@@ -90,16 +102,19 @@ def describe_split(split: Split, readable: list[int]) -> dict[str, Any]:
         "sizes_height_x_width": sizes,
         **split.survey.summary(),
         "problems": [
-            *split.problems,
-            *(() if len(split.samples) else ("There is no sample.",)),
-            *split.survey.problems(),
+            name_options(text)
+            for text in (
+                *split.problems,
+                *(() if len(split.samples) else ("There is no sample.",)),
+                *split.survey.problems(),
+            )
         ],
-        "warnings": [*split.warnings, *split.survey.warnings()],
+        "warnings": [name_options(text) for text in (*split.warnings, *split.survey.warnings())],
     }
 
 
 def split_lines(split: Split, report: dict[str, Any]) -> list[str]:
-    """The summary of a split for people; long lists are cut, report.json has them whole."""
+    """The summary of a split for people: equal sentences once, long lists cut; report.json has them whole."""
     sizes = list(report["sizes_height_x_width"].items())
     shown = ", ".join(f"{size} ({count})" for size, count in sizes[:3]) + (
         f" and {len(sizes) - 3} more" if len(sizes) > 3 else ""
@@ -110,7 +125,8 @@ def split_lines(split: Split, report: dict[str, Any]) -> list[str]:
     if report["num_read"]:
         lines.extend(f"  {line}" for line in split.survey.lines())
     for kind, found in (("PROBLEM", report["problems"]), ("warning", report["warnings"])):
-        lines.extend(f"  {kind}: {text}" for text in found[:NUM_SHOWN])
-        if len(found) > NUM_SHOWN:
-            lines.append(f"  ... and {len(found) - NUM_SHOWN} more, all in report.json")
+        shown_texts = group_equal(found, split.samples["name"])
+        lines.extend(f"  {kind}: {text}" for text in shown_texts[:NUM_SHOWN])
+        if len(shown_texts) > NUM_SHOWN:
+            lines.append(f"  ... and {len(shown_texts) - NUM_SHOWN} more kinds, all in report.json")
     return lines

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import PIL.Image
 
+from ..data.class_numbers import IGNORED, stored_classes
 from ..data.depth_datasets import crop_pair
-from ..data.pair_reading import IGNORED, read_depth_pair, read_image
+from ..data.pair_reading import read_depth_pair, read_image, read_stored_mask_pair
 from ..evaluation.case_pictures import class_colors
 from ..label_maps import resize_nearest
 from .data_splits import Split
-from .data_survey import ClassSurvey, DepthSurvey, MaskSurvey
+from .data_survey import ClassSurvey, DepthSurvey
+from .mask_survey import MaskSurvey
 from .pictures import Panel, Row, draw_page
 
 NUM_SAMPLES = 12
@@ -63,19 +65,23 @@ def draw_sample(split: Split, index: int, limits: tuple[float, float]) -> list[P
             Panel(shrink(image), title_of(split, sample["name"], image)),
             Panel(shrink_depth(metres), note=note or "no depth", depth_range=limits),
         ]
-    image, class_ids = survey.protocol.read_pair(sample["image"], sample["label"])
-    colors = class_palette(survey.protocol.num_classes)[np.where(is_known(class_ids, survey), class_ids, 256)]
-    numbers, counts = np.unique(class_ids, return_counts=True)
+    image, stored = read_stored_mask_pair(sample["image"], sample["label"])
+    classes = stored_classes(survey.protocol.num_classes, survey.reduces)
+    is_class = (stored >= classes[0]) & (stored <= classes[-1])
+    is_none = np.isin(stored, list(survey.without_class()))
+    places = np.where(is_class, stored - classes[0], np.where(is_none, IGNORED, 256))
+    colors = class_palette(survey.protocol.num_classes)[places]
+    numbers, counts = np.unique(stored, return_counts=True)
     order = np.argsort(-counts)[:4]
-    note = ", ".join(f"{class_label(survey, int(numbers[i]))} {counts[i] / class_ids.size:.0%}" for i in order)
+    note = ", ".join(f"{class_label(survey, int(numbers[i]))} {counts[i] / stored.size:.0%}" for i in order)
     return [Panel(shrink(image), title_of(split, sample["name"], image)), Panel(shrink_map(colors), note=note)]
 
 
 def legend_rows(splits: Sequence[Split]) -> list[Row]:
     """The colours of the most frequent classes with their names, eight to a row, three rows at most."""
     surveys = [split.survey for split in splits if isinstance(split.survey, MaskSurvey)]
-    total = sum((survey.pixels for survey in surveys), Counter())
-    frequent = [number for number, _ in total.most_common() if number != IGNORED][:24]
+    total = sum((survey.pixels_of_classes() for survey in surveys), Counter())
+    frequent = [number for number, _ in total.most_common(24)]
     palette = class_palette(surveys[0].protocol.num_classes)
     blank = np.full((1, 4, 3), 255, np.uint8)
     panels = [
@@ -94,17 +100,12 @@ def class_palette(num_classes: int) -> np.ndarray:
     return palette
 
 
-def is_known(class_ids: np.ndarray, survey: MaskSurvey) -> np.ndarray:
-    """Where a map holds a class or the ignored number."""
-    return (class_ids == IGNORED) | ((class_ids >= 0) & (class_ids < survey.protocol.num_classes))
-
-
 def class_label(survey: MaskSurvey, number: int) -> str:
-    """Name of a class number, also of those that are none."""
-    if number == IGNORED:
+    """Name of the class that is stored as a number, also of numbers that are none."""
+    classes = stored_classes(survey.protocol.num_classes, survey.reduces)
+    if number in survey.without_class():
         return "none"
-    names = survey.protocol.class_names
-    return names[number] if 0 <= number < len(names) else f"number {number}"
+    return survey.protocol.class_names[number - classes[0]] if number in classes else f"number {number}"
 
 
 def shrink(image: PIL.Image.Image) -> np.ndarray:

@@ -7,8 +7,9 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..data.columns import find_table, from_columns, from_pairs
+from ..data.columns import find_table, folder_of, from_columns, from_pairs
 from ..data.depth_datasets import DEPTH_PROTOCOLS, adapt_protocol, find_depth_protocol
+from ..data.file_listing import MissingSplit
 from ..data.file_pairs import SPLITS, differs_from_published, list_split
 from ..data.image_labels import encode_class_images, encode_labelled_table, find_split_folder, list_class_images
 from ..data.segmentation_datasets import (
@@ -17,7 +18,9 @@ from ..data.segmentation_datasets import (
     recognise_masks,
     settle_numbering,
 )
-from .data_survey import ClassSurvey, DepthSurvey, MaskSurvey
+from ..image_files import printable
+from .data_survey import ClassSurvey, DepthSurvey
+from .mask_survey import MaskSurvey
 
 LABEL_COLUMNS = {"depth": "depth", "segmentation": "segmentation_map", "classification": "label"}
 
@@ -36,6 +39,7 @@ class DataRequest:
     do_reduce_labels: bool | None = None
     image_column: str = "image"
     label_column: str | None = None
+    allow_outside: bool = False
 
 
 @dataclass
@@ -81,9 +85,9 @@ def find_splits(request: DataRequest) -> list[Split]:
         ValueError: none can be listed; the message says why for each.
     """
     if not request.folder.exists():
-        raise ValueError(f"{request.folder} does not exist.")
+        raise ValueError(f"{printable(request.folder)} does not exist.")
     task = find_task(request)
-    splits, failures = [], []
+    splits, missing, failures = [], [], []
     for name in split_names(request, task):
         try:
             if task == "classification":
@@ -91,10 +95,13 @@ def find_splits(request: DataRequest) -> list[Split]:
             else:
                 splits.append(list_labels(request, task, name))
         except ValueError as error:
-            failures.append(f"{name or 'all'}: not checked. {error}")
+            (missing if isinstance(error, MissingSplit) else failures).append(f"{name or 'all'}: not checked. {error}")
     if not splits:
-        raise ValueError("\n".join(failures))
-    splits[0].warnings.extend(failures)
+        # Whatever is wrong with all of them is said once.
+        reasons = [text.split(": not checked. ", 1)[1] for text in (*failures, *missing)]
+        raise ValueError(reasons[0] if len(set(reasons)) == 1 else "\n".join((*failures, *missing)))
+    splits[0].problems.extend(failures)
+    splits[0].warnings.extend(missing)
     return splits
 
 
@@ -115,7 +122,9 @@ def find_protocol(request: DataRequest, task: str) -> Any:
     """The depth or segmentation protocol of a request, with its options."""
     if task == "depth":
         return adapt_protocol(request.folder, request.protocol, request.depth_scale)
-    return find_segmentation_protocol(request.folder, request.protocol, request.num_classes, request.do_reduce_labels)
+    return find_segmentation_protocol(
+        request.folder, request.protocol, request.num_classes, request.do_reduce_labels, can_count=True
+    )
 
 
 def list_labels(request: DataRequest, task: str, split: str | None) -> Split:
@@ -125,10 +134,12 @@ def list_labels(request: DataRequest, task: str, split: str | None) -> Split:
     warnings: list[str] = []
     if (table := find_table(request.folder, split)) is not None:
         label_column = request.label_column or LABEL_COLUMNS[task]
-        samples = from_columns(table, {"image": request.image_column, "label": label_column})
+        samples = from_columns(
+            table, {"image": request.image_column, "label": label_column}, folder_of(request.folder)
+        )
     else:
-        listing = list_split(request.folder, split, protocol, request.split_file)
-        problems = listing.problems
+        listing = list_split(request.folder, split, protocol, request.split_file, request.allow_outside)
+        problems, warnings = listing.problems, listing.notes
         samples = from_pairs(listing.pairs, "label", request.folder)
         if request.split_file is None and (note := differs_from_published(len(samples), split, protocol)):
             warnings.append(note)
@@ -146,11 +157,13 @@ def list_classes(request: DataRequest, split: str | None) -> Split:
     """Images with one class each. Raises ValueError when nothing can be listed."""
     if (table := find_table(request.folder, split)) is not None:
         label_column = request.label_column or LABEL_COLUMNS["classification"]
-        samples, names = encode_labelled_table(table, request.image_column, label_column)
+        samples, names = encode_labelled_table(
+            table, request.image_column, label_column, folder=folder_of(request.folder)
+        )
         return Split(split or "all", samples, ClassSurvey(names))
     names, listing = list_class_images(find_split_folder(request.folder, split))
     samples = encode_class_images(listing.pairs, names, request.folder)
-    return Split(split or "all", samples, ClassSurvey(names), listing.problems)
+    return Split(split or "all", samples, ClassSurvey(names), listing.problems, listing.notes)
 
 
 def compare_classes(splits: list[Split]) -> list[str]:

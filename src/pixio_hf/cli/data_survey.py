@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..data.depth_datasets import DepthProtocol, crop_pair
-from ..data.pair_reading import IGNORED, read_depth_pair, read_image
-from ..data.segmentation_datasets import SegmentationProtocol
+from ..data.pair_reading import read_depth_pair, read_image
+from .survey_text import list_names
 
 # Depths are counted in bins of equal ratio, 0.7 % wide.
 DEPTH_EDGES = np.geomspace(1e-6, 1e7, 4097)
@@ -18,7 +18,6 @@ PLAUSIBLE_MEDIAN = (0.1, 150.0)
 # Units that depth is usually stored in, the most frequent first, in metres.
 USUAL_UNITS = {"metres": 1.0, "millimetres": 0.001, "1/256 metre, as in KITTI": 1 / 256, "centimetres": 0.01}
 MIN_VALID_PIXELS = 10
-MAX_SHOWN = 5
 
 
 @dataclass
@@ -145,89 +144,6 @@ def judge_unit(median: float, depth_scale: float) -> str:
 
 
 @dataclass
-class MaskSurvey:
-    """Sizes and class numbers of the images of a split."""
-
-    protocol: SegmentationProtocol
-    sizes: Counter = field(default_factory=Counter)
-    pixels: Counter = field(default_factory=Counter)
-    images: Counter = field(default_factory=Counter)
-    wrong: dict[int, tuple[int, str]] = field(default_factory=dict)
-    empty: list[str] = field(default_factory=list)
-
-    def measure(self, image: Any, mask: Any, name: str) -> dict[str, Any]:
-        """Read one pair and count its classes. Raises ValueError when it cannot be used."""
-        _, class_ids = self.protocol.read_pair(image, mask)
-        numbers, counts = np.unique(class_ids, return_counts=True)
-        return {
-            "name": name,
-            "size": class_ids.shape,
-            "counts": dict(zip(numbers.tolist(), counts.tolist(), strict=True)),
-        }
-
-    def add(self, measured: dict[str, Any]) -> None:
-        """Sum up one measurement."""
-        self.sizes[measured["size"]] += 1
-        for number, count in measured["counts"].items():
-            if number == IGNORED or 0 <= number < self.protocol.num_classes:
-                self.pixels[number] += count
-                self.images[number] += 1
-            else:
-                before, first = self.wrong.get(number, (0, measured["name"]))
-                self.wrong[number] = (before + 1, first)
-        if set(measured["counts"]) == {IGNORED}:
-            self.empty.append(measured["name"])
-
-    def summary(self) -> dict[str, Any]:
-        """Numbers for report.json."""
-        total = max(self.pixels.total(), 1)
-        names = enumerate(self.protocol.class_names)
-        return {
-            "num_classes": self.protocol.num_classes,
-            "do_reduce_labels": bool(self.protocol.do_reduce_labels),
-            "ignored_share": self.pixels[IGNORED] / total,
-            "classes": [
-                {
-                    "id": index,
-                    "name": name,
-                    "pixel_share": self.pixels[index] / total,
-                    "num_images": self.images[index],
-                }
-                for index, name in names
-            ],
-            "numbers_out_of_range": {str(number): count for number, (count, _) in sorted(self.wrong.items())},
-        }
-
-    def lines(self) -> list[str]:
-        """The same for people."""
-        total = max(self.pixels.total(), 1)
-        frequent = [(number, count) for number, count in self.pixels.most_common() if number != IGNORED]
-        shown = ", ".join(f"{self.protocol.class_names[number]} {count / total:.1%}" for number, count in frequent[:8])
-        counted = "from 1, 0 = no class" if self.protocol.do_reduce_labels else f"from 0, {IGNORED} = no class"
-        return [
-            f"classes: {len(frequent)} of {self.protocol.num_classes} occur; masks count {counted}",
-            f"pixels: {shown}{' ...' if len(frequent) > 8 else ''}; no class {self.pixels[IGNORED] / total:.1%}",
-        ]
-
-    def problems(self) -> list[str]:
-        """What makes training on it impossible."""
-        return [
-            f"The number {number} is no class (0 to {self.protocol.num_classes - 1}, or {IGNORED} for none): in {count}"
-            f" images, first in {first}."
-            for number, (count, first) in sorted(self.wrong.items())
-        ]
-
-    def warnings(self) -> list[str]:
-        """What may be meant so."""
-        found = [f"{list_names(self.empty)}: no pixel has a class."] if self.empty else []
-        names = self.protocol.class_names
-        missing = [name for index, name in enumerate(names) if not self.images[index]]
-        if missing and self.sizes:
-            found.append(f"{len(missing)} classes never occur: {list_names(missing)}.")
-        return found
-
-
-@dataclass
 class ClassSurvey:
     """Sizes and classes of images with one class each."""
 
@@ -261,8 +177,3 @@ class ClassSurvey:
     def warnings(self) -> list[str]:
         """Too few classes to tell apart."""
         return ["There is only one class."] if len(self.class_names) == 1 else []
-
-
-def list_names(names: list[str]) -> str:
-    """The first few names, and how many more there are."""
-    return ", ".join(names[:MAX_SHOWN]) + (f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else "")

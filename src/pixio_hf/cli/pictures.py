@@ -102,7 +102,16 @@ class _Page:
     height: float
 
     def write(self, x: float, y: float, text: str, size: float, color: str = INK, **options: Any) -> None:
-        self.figure.text(x / self.width, y / self.height, text, fontsize=size, color=color, va="baseline", **options)
+        self.figure.text(
+            x / self.width,
+            y / self.height,
+            text,
+            fontsize=size,
+            color=color,
+            va="baseline",
+            parse_math=False,
+            **options,
+        )
 
     def add_axes(self, x: float, y: float, width: float, height: float) -> Any:
         axes = self.figure.add_axes((x / self.width, y / self.height, width / self.width, height / self.height))

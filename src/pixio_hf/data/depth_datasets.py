@@ -12,7 +12,8 @@ import PIL.Image
 from torch.utils.data import Dataset
 
 from .columns import open_encoded
-from .file_pairs import Listing, keep_existing, list_files, list_folder
+from .file_listing import Listing, MissingSplit, keep_existing, list_files
+from .file_pairs import list_folder
 from .kitti_split import KITTI_TEST_FRAMES, is_left_out
 from .pair_reading import DEPTH_ENDINGS, read_depth_pair
 from .synthetic_scenes import HELD_OUT_SEEDS, SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
@@ -21,8 +22,10 @@ from .synthetic_scenes import HELD_OUT_SEEDS, SYNTHETIC_DATASETS, TRAIN_SEEDS, S
 def list_nyuv2(root: Path, split: str | None) -> Listing:
     """rgb_XXXXX.jpg beside sync_depth_XXXXX.png, below sync (train) and official_splits/test (val)."""
     folder = root / ("official_splits/test" if split == "val" else "sync")
-    images = [path for path in list_files(folder, (".jpg",)) if path.name.startswith("rgb_")]
-    return keep_existing((path, path.with_name(f"sync_depth_{path.stem.removeprefix('rgb_')}.png")) for path in images)
+    problems: list[str] = []
+    images = [path for path in list_files(folder, (".jpg",), problems) if path.name.startswith("rgb_")]
+    pairs = ((path, path.with_name(f"sync_depth_{path.stem.removeprefix('rgb_')}.png")) for path in images)
+    return keep_existing(pairs, problems)
 
 
 def list_kitti(root: Path, split: str | None) -> Listing:
@@ -30,17 +33,17 @@ def list_kitti(root: Path, split: str | None) -> Listing:
 
     Where some of the 652 are missing, as in an excerpt of KITTI, val is every annotated frame of the 28 test drives.
     """
-    pairs, annotations = [], root / "annotations"
+    pairs, annotations, problems = [], root / "annotations", []
     if not annotations.is_dir():
-        raise ValueError(f"The folder {annotations} is missing.")
+        raise MissingSplit(f"The folder {annotations} is missing.")
     for drive in sorted(path for path in annotations.iterdir() if path.is_dir()):
         if (drive.name in KITTI_TEST_FRAMES) != (split == "val") or is_left_out(drive.name):
             continue
-        for depth in list_files(drive / "proj_depth/groundtruth/image_02", (".png",)):
+        for depth in list_files(drive / "proj_depth/groundtruth/image_02", (".png",), problems):
             pairs.append((root / "images" / drive.name[:10] / drive.name / "image_02/data" / depth.name, depth))
     tested = [pair for pair in pairs if pair[1].name in KITTI_TEST_FRAMES.get(pair[1].parts[-5], ())]
     is_complete = len(tested) == sum(map(len, KITTI_TEST_FRAMES.values()))
-    return keep_existing(tested if is_complete else pairs)
+    return keep_existing(tested if is_complete else pairs, problems)
 
 
 list_depth_folder = partial(
@@ -53,7 +56,7 @@ class DepthProtocol:
     """How the depth of a data set is stored, cropped and judged (SPEC 5.8)."""
 
     name: str
-    list_pairs: Callable[[Path, str | None], Listing] = field(repr=False)
+    list_pairs: Callable[..., Listing] = field(repr=False)
     depth_scale: float = 1.0
     """Metres per stored unit."""
     max_depth: float = 10.0
@@ -169,6 +172,7 @@ def open_depth_dataset(
     image_size: int = 256,
     cache_dir: str | None = None,
     num_render_workers: int = 0,
+    allow_outside: bool = False,
 ) -> Any:
     """Open images with depth: items {"image": RGB PIL image, "depth": (H, W) float32 metres, 0 = none, "name": str}.
 
@@ -183,6 +187,7 @@ def open_depth_dataset(
         depth_scale: metres per stored unit; None: the protocol's.
         image_column, depth_column: of a table.
         num_scenes, image_size, cache_dir, num_render_workers: of synthetic scenes, as in SyntheticSceneDataset.
+        allow_outside: accept files outside of the folder, also by way of links, in a split file or metadata.jsonl.
 
     Raises:
         ValueError: nothing there, missing counterparts, a split-file line that does not parse; when an item is read:
@@ -202,7 +207,8 @@ def open_depth_dataset(
         return SceneDepth(scenes)
     chosen = adapt_protocol(name_or_path, protocol, depth_scale)
     columns = {"image": image_column, "depth": depth_column}
-    return open_encoded(name_or_path, split, columns, chosen, split_file).with_transform(DepthReader(chosen))
+    encoded = open_encoded(name_or_path, split, columns, chosen, split_file, allow_outside)
+    return encoded.with_transform(DepthReader(chosen))
 
 
 def adapt_protocol(name_or_path: str | Path, protocol: str | None, depth_scale: float | None) -> DepthProtocol:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from .pair_reading import IGNORED
+from .class_numbers import IGNORED
 
 DISTANCE_CLASSES = ("below 2 m", "2 m to 3 m", "3 m to 4 m", "4 m and beyond")
 _EDGES = (2.0, 3.0, 4.0)

@@ -1,136 +1,93 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Find image and label files that belong together: split files, metadata.jsonl, same names. No file is opened."""
+"""Find image and label files that belong together: same names, or those that a text file names. None is opened."""
 
-import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+from ..image_files import find_files, photo_endings, printable
+from .file_listing import Listing, MissingSplit, list_endings, note_unread
+from .pair_lists import find_metadata, read_metadata, read_split_file
+
 SPLITS = ("train", "val")
-_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Pairs (image, label) of files that exist, and one sentence for everything that has no counterpart."""
-
-    pairs: list[tuple[Path, Path]]
-    problems: list[str] = field(default_factory=list)
-
-    def checked(self, source: str | Path) -> list[tuple[Path, Path]]:
-        """The pairs; ValueError when there are problems or no pair at all."""
-        if self.problems:
-            raise ValueError(f"{source}: {shorten(self.problems)}")
-        if not self.pairs:
-            raise ValueError(f"{source} holds no pair of an image and a label.")
-        return self.pairs
-
-
-def shorten(problems: list[str]) -> str:
-    """The first few problems in one text, and how many more there are."""
-    more = f" ... and {len(problems) - _SHOWN} more problems." if len(problems) > _SHOWN else ""
-    return "\n".join(problems[:_SHOWN]) + more
-
-
-def list_files(folder: Path, endings: Iterable[str] = IMAGE_ENDINGS) -> list[Path]:
-    """Files below a folder with one of the endings, in order of their paths; hidden files are left out.
-
-    Raises:
-        ValueError: there is no such folder.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"The folder {folder} is missing.")
-    endings = tuple(endings)
-    return sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in endings and not path.name.startswith(".")
-    )
-
-
-def keep_existing(pairs: Iterable[tuple[Path, Path]]) -> Listing:
-    """Sort out the pairs of which a file is missing."""
-    listing = Listing([])
-    for pair in pairs:
-        if missing := [str(path) for path in pair if not path.is_file()]:
-            listing.problems.append(f"{' and '.join(missing)}: no such file.")
-        else:
-            listing.pairs.append(pair)
-    return listing
-
-
-def read_split_file(split_file: str | Path, root: Path) -> Listing:
-    """Pairs of a text file: one "image-path label-path" a line, relative to the data root (SPEC 5.8).
-
-    The paths are separated by white space, or by one tab where they contain spaces. Empty lines do not count.
-
-    Raises:
-        ValueError: no such file, or a line that is not two relative paths (named as file:line).
-    """
-    split_file, pairs = Path(split_file), []
-    try:
-        lines = split_file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"The split file {split_file} cannot be read: {error}.") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        fields = [part.strip() for part in line.split("\t")] if line.count("\t") == 1 else line.split()
-        if len(fields) != 2 or not all(fields) or any(Path(part).is_absolute() for part in fields):
-            raise ValueError(
-                f"{split_file}:{number}: expected two paths relative to {root}, the image and its label, got {line!r}."
-                " Separate paths that contain spaces by a tab."
-            )
-        pairs.append((root / fields[0], root / fields[1]))
-    return keep_existing(pairs)
-
-
-def read_metadata(metadata: Path, label_key: str) -> Listing:
-    """Pairs of a metadata.jsonl: one {"file_name": ..., label_key: ...} a line, relative to its folder.
-
-    Raises:
-        ValueError: a line that is no such object (named as file:line).
-    """
-    pairs = []
-    for number, line in enumerate(metadata.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            pair = (metadata.parent / entry["file_name"], metadata.parent / entry[label_key])
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise ValueError(
-                f'{metadata}:{number}: expected {{"file_name": "a.jpg", "{label_key}": "a.png"}}, got {line!r}.'
-            ) from error
-        pairs.append(pair)
-    return keep_existing(pairs)
 
 
 def pair_by_name(images: Path, labels: Path, label_endings: Iterable[str]) -> Listing:
-    """Pair images/a/b.jpg with labels/a/b.png: same path below the two folders but for the ending."""
-    listing = Listing([])
-    by_stem: list[dict[Path, Path]] = []
-    for folder, endings in ((images, IMAGE_ENDINGS), (labels, label_endings)):
-        stems: dict[Path, Path] = {}
-        for path in list_files(folder, endings):
-            stem = path.relative_to(folder).with_suffix("")
-            if stem in stems:
-                listing.problems.append(f"{stems[stem]} and {path} have one name: which of them is meant?")
-            stems[stem] = path
-        by_stem.append(stems)
-    image_stems, label_stems = by_stem
-    for stem in sorted(image_stems.keys() | label_stems.keys()):
-        if stem not in label_stems:
-            listing.problems.append(f"{image_stems[stem]} has no counterpart {stem}.* in {labels}.")
-        elif stem not in image_stems:
-            listing.problems.append(f"{label_stems[stem]} has no counterpart {stem}.* in {images}.")
+    """Pair images/a/b.jpg with labels/a/b.png: same path below the two folders but for the ending.
+
+    Raises:
+        ValueError: one of the folders is missing.
+    """
+    sides = (_Side(images, photo_endings(), Listing([])), _Side(labels, tuple(label_endings), Listing([])))
+    listing = Listing([], [text for side in sides for text in side.listing.problems])
+    image_side, label_side = sides
+    for stem in sorted(image_side.stems.keys() | label_side.stems.keys(), key=lambda stem: stem.split("/")):
+        image, label = image_side.stems.get(stem), label_side.stems.get(stem)
+        if image is None or label is None:
+            there, missing = (image, label_side) if label is None else (label, image_side)
+            listing.problems.append(f"{there} has no counterpart {stem}.* in {missing.describe_gap(stem)}")
         else:
-            listing.pairs.append((image_stems[stem], label_stems[stem]))
+            listing.pairs.append((image, label))
+    both = sorted(image_side.unread.keys() & label_side.unread.keys())
+    for stem in both:
+        if stem not in image_side.stems and stem not in label_side.stems:
+            listing.problems.append(
+                f"{image_side.unread[stem]} and {label_side.unread[stem]} are of formats that are not read: images are"
+                f" {list_endings(image_side.endings)}, labels {list_endings(label_side.endings)}."
+            )
+    for side in sides:
+        listing.notes.extend(note_unread(side.folder, sorted(side.unread.values()), side.endings))
     return listing
 
 
-def list_folder(root: Path, split: str | None, label_key: str, label_folders: tuple[str, ...], endings) -> Listing:
-    """Pairs of a folder of one's own: a metadata.jsonl, or images/ beside one of the label folders.
+class _Side:
+    """The images or the labels of a folder, by their paths without ending, and what lies beside them."""
+
+    def __init__(self, folder: Path, endings: tuple[str, ...], listing: Listing):
+        if not folder.is_dir():
+            raise MissingSplit(f"The folder {printable(folder)} is missing.")
+        self.folder, self.endings, self.listing = folder, endings, listing
+        found = find_files(folder, endings)
+        listing.problems.extend(found.problems)
+        self.stems: dict[str, Path] = {}
+        for name in found.files:
+            stem, path = _stem(name), folder / name
+            if stem in self.stems:
+                listing.problems.append(f"{self.stems[stem]} and {path} have one name: which of them is meant?")
+            self.stems[stem] = path
+        self.unread = {_stem(name): name for name in found.others}
+        # In lower case and in order, so that a near name is found without comparing all of them.
+        self._all = sorted((_stem(name).lower(), name) for name in (*found.files, *found.others))
+
+    def describe_gap(self, stem: str) -> str:
+        """The folder, what in it comes nearest to a name that is missing, and the formats that are read."""
+        read = f"read are {list_endings(self.endings)}"
+        if stem in self.unread:
+            return f"{printable(self.folder)}: {self.unread[stem]} lies there, but its format is not read; {read}."
+        place = bisect_left(self._all, (stem.lower(), ""))
+        near = self._all[place][1] if place < len(self._all) and self._all[place][0].startswith(stem.lower()) else ""
+        # "00012" is no near name of "0001".
+        is_near = near and not near[len(stem) : len(stem) + 1].isdigit()
+        return f"{printable(self.folder)}" + (f" ({near} lies there)" if is_near else "") + f"; {read}."
+
+
+def _stem(name: str) -> str:
+    """A relative path without the ending of its last part."""
+    head, slash, base = name.rpartition("/")
+    dot = base.rfind(".")
+    return head + slash + (base[:dot] if dot > 0 else base)
+
+
+def list_folder(
+    root: Path,
+    split: str | None,
+    label_key: str,
+    label_folders: tuple[str, ...],
+    endings: Iterable[str],
+    allow_outside: bool = False,
+) -> Listing:
+    """Pairs of a folder of one's own: a metadata.jsonl (or .csv), or images/ beside one of the label folders.
 
     They lie in root/<split>, or in root itself when split is None or root has no folder for any split.
 
@@ -140,16 +97,17 @@ def list_folder(root: Path, split: str | None, label_key: str, label_folders: tu
     base = root / split if split else root
     if split and not base.is_dir():
         if split != "train" or any((root / name).is_dir() for name in SPLITS):
-            raise ValueError(f"{root} has no folder {split!r}.")
+            raise MissingSplit(f"{printable(root)} has no folder {split!r}.")
         base = root
-    if (base / "metadata.jsonl").is_file():
-        return read_metadata(base / "metadata.jsonl", label_key)
+    if (metadata := find_metadata(base)) is not None:
+        return read_metadata(metadata, label_key, allow_outside)
     for name in label_folders:
         if (base / name).is_dir():
             return pair_by_name(base / "images", base / name, endings)
     raise ValueError(
-        f"{base} must hold the folders images and {' or '.join(label_folders)} with files of the same names, or a"
-        f' metadata.jsonl with {{"file_name": ..., "{label_key}": ...}} a line; or pass a split file.'
+        f"{printable(base)} must hold the folders images and {' or '.join(label_folders)} with files of the same names, or"
+        f' a metadata.jsonl with {{"file_name": ..., "{label_key}": ...}} a line; or pass a split file. Read are'
+        f" {list_endings(photo_endings())} for images, {list_endings(endings)} for labels."
     )
 
 
@@ -160,7 +118,7 @@ class FileProtocol(Protocol):
     def name(self) -> str: ...
 
     @property
-    def list_pairs(self) -> Callable[[Path, str | None], Listing]: ...
+    def list_pairs(self) -> Callable[..., Listing]: ...
 
     @property
     def num_pairs(self) -> Mapping[str, int]:
@@ -168,13 +126,24 @@ class FileProtocol(Protocol):
         ...
 
 
-def list_split(root: Path, split: str | None, protocol: FileProtocol, split_file: str | Path | None = None) -> Listing:
-    """Files of a split, from the split file or the folder. Raises ValueError for a split that there is not."""
+def list_split(
+    root: Path,
+    split: str | None,
+    protocol: FileProtocol,
+    split_file: str | Path | None = None,
+    allow_outside: bool = False,
+) -> Listing:
+    """Files of a split, from the split file or the folder. Raises ValueError for a split that there is not.
+
+    allow_outside: whether a split file or metadata.jsonl may name files outside of the folder.
+    """
     if split_file is not None:
-        return read_split_file(split_file, root)
+        return read_split_file(split_file, root, allow_outside)
     if protocol.num_pairs and split not in protocol.num_pairs:
-        raise ValueError(f"{protocol.name} has the splits {', '.join(protocol.num_pairs)}, not {split!r}.")
-    return protocol.list_pairs(root, split)
+        raise MissingSplit(f"{protocol.name} has the splits {', '.join(protocol.num_pairs)}, not {split!r}.")
+    # Only a folder of one's own can name its files in a text file.
+    options = {"allow_outside": True} if allow_outside and protocol.name == "folder" else {}
+    return protocol.list_pairs(root, split, **options)
 
 
 def differs_from_published(num_pairs: int, split: str | None, protocol: FileProtocol) -> str:
@@ -186,8 +155,3 @@ def differs_from_published(num_pairs: int, split: str | None, protocol: FileProt
         f"{num_pairs} pairs, but the published {protocol.name} {split} has {expected}: results cannot be compared with"
         " published ones. Pass the published list as split file."
     )
-
-
-def path_below(path: Path, root: Path) -> str:
-    """A path relative to the data root where it lies below it."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

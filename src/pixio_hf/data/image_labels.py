@@ -7,8 +7,9 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, Features, Image, Value
 
-from .columns import find_table, from_columns
-from .file_pairs import IMAGE_ENDINGS, Listing, list_files, path_below
+from ..image_files import describe_odd_file, ending_of, find_files, is_utf8, photo_endings, printable
+from .columns import find_table, folder_of, from_columns
+from .file_listing import Listing, MissingSplit, note_unread, path_below
 from .pair_reading import read_image
 
 
@@ -27,22 +28,36 @@ def find_split_folder(root: Path, split: str | None) -> Path:
     """root/<split>, or root itself without a split. ValueError when the folder is missing."""
     folder = root / split if split else root
     if not folder.is_dir():
-        raise ValueError(f"The folder {folder} is missing; it should hold one folder of images per class.")
+        raise MissingSplit(
+            f"The folder {printable(folder)} is missing; it should hold one folder of images per class."
+        )
     return folder
 
 
 def list_class_images(folder: Path) -> tuple[list[str], Listing]:
     """Class names in alphabetical order, and pairs (image, class folder); images outside a class folder are problems."""
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    listing = Listing([])
+    listing, endings, classes, beside = Listing([]), photo_endings(), [], []
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in IMAGE_ENDINGS and path.is_file():
-            listing.problems.append(f"{path} lies in no class folder.")
+        if path.name.startswith("."):
+            continue
+        if not is_utf8(path.name):
+            listing.problems.append(f"{printable(path)} has a name that is not UTF-8; rename it.")
+        elif path.is_dir():
+            classes.append(path.name)
+        elif ending_of(path.name) in endings:
+            odd = describe_odd_file(path)
+            listing.problems.append(f"{printable(path)} {odd or 'lies in no class folder'}.")
+        else:
+            beside.append(path.name)
+    listing.notes.extend(note_unread(folder, beside, endings))
     for name in classes:
-        images = list_files(folder / name)
-        if not images:
-            listing.problems.append(f"The class folder {folder / name} holds no image.")
-        listing.pairs.extend((image, folder / name) for image in images)
+        found = find_files(folder / name, endings)
+        unread = note_unread(folder / name, found.others, endings)
+        listing.problems.extend(found.problems)
+        listing.notes.extend(unread)
+        if not found.files:
+            listing.problems.append(f"The class folder {folder / name} holds no image. {' '.join(unread)}".rstrip())
+        listing.pairs.extend((folder / name / image, folder / name) for image in found.files)
     return classes, listing
 
 
@@ -67,7 +82,7 @@ def open_image_labels(
             label column without class names.
     """
     if (table := find_table(name_or_path, split)) is not None:
-        dataset, found = encode_labelled_table(table, image_column, label_column)
+        dataset, found = encode_labelled_table(table, image_column, label_column, class_names, folder_of(name_or_path))
         if class_names is not None and list(class_names) != found:
             raise ValueError(f"{name_or_path} {split} numbers its classes {found}, not {list(class_names)}.")
         return dataset.with_transform(read_labelled_images), found
@@ -92,13 +107,36 @@ def encode_class_images(pairs: Sequence[tuple[Path, Path]], names: list[str], ro
     return Dataset.from_dict(table, features=features)
 
 
-def encode_labelled_table(table: Dataset, image_column: str, label_column: str) -> tuple[Dataset, list[str]]:
-    """Columns image, label, name of a table, not decoded, and its class names. Raises ValueError without class names."""
-    dataset = from_columns(table, {"image": image_column, "label": label_column})
+def encode_labelled_table(
+    table: Dataset,
+    image_column: str,
+    label_column: str,
+    class_names: Sequence[str] | None = None,
+    folder: Path | None = None,
+) -> tuple[Dataset, list[str]]:
+    """Columns image, label, name of a table, not decoded, and its class names.
+
+    A ClassLabel names its classes itself; texts are names, in alphabetical order; whole numbers are named by their digits,
+    in their order. The latter two take class_names for the order where given.
+
+    Raises:
+        ValueError: a column is missing, the labels are neither, or a class is not in class_names.
+    """
+    dataset = from_columns(table, {"image": image_column, "label": label_column}, folder, ("image",))
     feature = dataset.features["label"]
-    if not isinstance(feature, ClassLabel):
+    if isinstance(feature, ClassLabel):
+        return dataset, feature.names
+    found = dataset.unique("label")
+    if not found or not all(isinstance(label, str | int) and not isinstance(label, bool) for label in found):
         raise ValueError(
-            f"The column {label_column!r} is no ClassLabel and so has no class names; call"
-            f" dataset.class_encode_column({label_column!r}) and save it again."
+            f"The column {label_column!r} must hold a ClassLabel, texts or whole numbers, got {feature} with"
+            f" {found[:3]}."
         )
-    return dataset, feature.names
+    names = list(class_names) if class_names is not None else [str(label) for label in sorted(found)]
+    if unknown := sorted({str(label) for label in found} - set(names)):
+        raise ValueError(f"The table has the classes {', '.join(unknown)}, which are not among {', '.join(names)}.")
+    numbers = {name: index for index, name in enumerate(names)}
+    labels: Any = [numbers[str(label)] for label in dataset["label"]]
+    return dataset.remove_columns("label").add_column("label", labels).cast_column(
+        "label", ClassLabel(names=names)
+    ), names

@@ -1,7 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Read one image and its depth or segmentation map, from files, encoded bytes or arrays, so that both fit each other."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,14 @@ import PIL.ExifTags
 import PIL.Image
 import PIL.ImageOps
 
+from ..image_files import decode_image, printable
 from ..label_maps import DEPTH_MODES, SEGMENTATION_MODES, read_map, to_class_ids, to_metres
 from ..photos import read_photo
+from .array_files import read_array
+from .class_numbers import IGNORED, to_classes
 
-DEPTH_ENDINGS = (".exr", ".npy", ".png", ".tif", ".tiff")
-MASK_ENDINGS = (".bmp", ".gif", ".npy", ".png", ".tif", ".tiff")
-IGNORED = 255
+DEPTH_ENDINGS = (".exr", ".npy", ".npz", ".pfm", ".pgm", ".png", ".tif", ".tiff")
+MASK_ENDINGS = (".bmp", ".gif", ".npy", ".npz", ".pgm", ".png", ".tif", ".tiff")
 _UPRIGHT = 1
 
 
@@ -35,21 +36,30 @@ def read_depth_pair(image: Any, depth: Any, depth_scale: float) -> tuple[PIL.Ima
 
 
 def read_mask_pair(
-    image: Any, mask: Any, do_reduce_labels: bool, is_published: bool = False
+    image: Any, mask: Any, num_classes: int, do_reduce_labels: bool, is_published: bool = False
 ) -> tuple[PIL.Image.Image, np.ndarray]:
     """Image and mask as stored -> RGB image, (H, W) int64 class numbers, 255 = ignored. Sources, errors as for depth.
 
     do_reduce_labels makes 0 the ignored 255 and lowers the others by 1 (SPEC 6.2: LoveDA); is_published says that 255
-    never occurs before, so that a mask which was lowered already is an error.
+    never occurs before, so that a mask which was lowered already is an error, as is a number that is no class.
     """
-    photo, values = _read_pair(image, mask, SEGMENTATION_MODES, "segmentation map")
+    photo, stored = read_stored_mask_pair(image, mask)
     try:
-        if do_reduce_labels and is_published and (values == IGNORED).any():
+        if do_reduce_labels and is_published and (stored == IGNORED).any():
             raise ValueError(
                 f"holds {IGNORED}, so its numbers were lowered already, but the data set is read as published"
                 " (do_reduce_labels=True). Are both kinds mixed?"
             )
-        return photo, to_class_ids(values, do_reduce_labels)
+        return photo, to_classes(stored, num_classes, do_reduce_labels)
+    except ValueError as error:
+        raise ValueError(f"{name_of(mask)}: {error}") from error
+
+
+def read_stored_mask_pair(image: Any, mask: Any) -> tuple[PIL.Image.Image, np.ndarray]:
+    """Image and mask as stored -> RGB image, (H, W) int64 numbers as they are stored. Sources, errors as for depth."""
+    photo, values = _read_pair(image, mask, SEGMENTATION_MODES, "segmentation map")
+    try:
+        return photo, to_class_ids(values, do_reduce_labels=False)
     except ValueError as error:
         raise ValueError(f"{name_of(mask)}: {error}") from error
 
@@ -68,8 +78,8 @@ def read_mask(source: Any) -> np.ndarray:
 def name_of(source: Any) -> str:
     """What to call a source in messages."""
     if isinstance(source, dict):
-        return source.get("path") or "an image without a name"
-    return str(source) if isinstance(source, str | Path) else f"a {type(source).__name__}"
+        return printable(source["path"]) if source.get("path") else "an image without a name"
+    return printable(source) if isinstance(source, str | Path) else f"a {type(source).__name__}"
 
 
 def _read_pair(image: Any, label: Any, modes: tuple[str, ...], what: str) -> tuple[PIL.Image.Image, np.ndarray]:
@@ -96,18 +106,39 @@ def _open_image(source: Any) -> PIL.Image.Image:
     """PIL image with its pixels decoded, not turned."""
     if isinstance(source, PIL.Image.Image):
         return source
-    if isinstance(source, dict) and source.get("bytes") is not None:
-        stream: Any = io.BytesIO(source["bytes"])
-    else:
-        stream = source["path"] if isinstance(source, dict) else source
-    if stream is None:
-        raise ValueError("An image is missing (neither a path nor bytes).")
+    encoded = _as_encoded(source)
+    if isinstance(encoded, str | Path | bytes):
+        return decode_image(encoded, name_of(source))
     try:
-        with PIL.Image.open(stream) as image:
-            image.load()
-    except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
-        raise ValueError(f"{name_of(source)} cannot be read as an image: {error}") from error
-    return image
+        pixels = read_photo(np.asarray(encoded))
+        if pixels.dtype != np.uint8:
+            raise ValueError("an image must hold integers, not floats.")
+    except ValueError as error:
+        raise ValueError(f"{name_of(source)}: {error}") from error
+    return PIL.Image.fromarray(np.ascontiguousarray(np.moveaxis(pixels, 0, -1)))
+
+
+def _as_encoded(source: Any) -> Any:
+    """A path, the bytes of a file, or an array, from whatever a column of a table holds.
+
+    Raises:
+        ValueError: nothing is there.
+    """
+    if isinstance(source, dict):
+        source = source["bytes"] if source.get("bytes") is not None else source.get("path")
+    if source is None:
+        raise ValueError("An image is missing (neither a path nor bytes).")
+    if isinstance(source, bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, list | tuple | np.ndarray):
+        # NumPy refuses lists of different lengths with a ValueError of its own.
+        values = np.asarray(source)
+        # pandas writes the bytes of a file as a list of numbers, too.
+        is_file = (
+            values.ndim == 1 and values.size and values.dtype.kind in "iu" and 0 <= values.min() <= values.max() < 256
+        )
+        return values.astype(np.uint8).tobytes() if is_file else values
+    return source
 
 
 def _orientation(image: PIL.Image.Image) -> int:
@@ -128,45 +159,27 @@ def _to_rgb(image: PIL.Image.Image, source: Any) -> PIL.Image.Image:
 
 def _read_values(source: Any, modes: tuple[str, ...], what: str) -> tuple[np.ndarray, int]:
     """(H, W) numbers of a label as stored, turned upright, and its EXIF orientation."""
-    path = source.get("path") if isinstance(source, dict) else source
-    ending = Path(path).suffix.lower() if isinstance(path, str | Path) else ""
     try:
-        if ending in (".npy", ".exr"):
-            encoded = source.get("bytes") if isinstance(source, dict) else None
-            values = _read_npy(path, encoded) if ending == ".npy" else _read_exr(path, encoded)
-        elif isinstance(source, PIL.Image.Image | str | Path | dict):
-            image = _open_image(source)
-            return read_map(image, modes, what), _orientation(image)
-        else:
-            values = np.asarray(source)
-        # A channel axis of length 1, as many programs write it.
-        values = values[..., 0] if values.ndim == 3 and values.shape[-1] == 1 else values
-        return read_map(values.squeeze(0) if values.ndim == 3 and len(values) == 1 else values, modes, what), _UPRIGHT
+        if isinstance(source, PIL.Image.Image):
+            return read_map(source, modes, what), _orientation(source)
+        encoded = _as_encoded(source)
+        if not isinstance(encoded, str | Path | bytes):
+            return read_map(_drop_channel(np.asarray(encoded)), modes, what), _UPRIGHT
+        if (values := read_array(encoded, name_of(source), what)) is not None:
+            return read_map(_drop_channel(values), modes, what), _UPRIGHT
+        image = decode_image(encoded, name_of(source))
+        if modes == SEGMENTATION_MODES and image.mode in ("RGB", "RGBA", "LA", "PA", "CMYK"):
+            raise ValueError(
+                f"holds colours (PIL mode {image.mode}), not class numbers. Store one channel with the class number of"
+                " each pixel."
+            )
+        return read_map(image, modes, what), _orientation(image)
     except ValueError as error:
         message, name = str(error), name_of(source)
         raise ValueError(message if name in message else f"{name}: {message}") from error
 
 
-def _read_npy(path: Any, encoded: bytes | None) -> np.ndarray:
-    try:
-        return np.load(io.BytesIO(encoded) if encoded is not None else path, allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read as a NumPy array: {error}") from error
-
-
-def _read_exr(path: Any, encoded: bytes | None) -> np.ndarray:
-    """The channel Z, or the only channel, of an OpenEXR file."""
-    if encoded is not None:
-        raise ValueError("OpenEXR depth inside a table is not supported; store it as an array or beside the table.")
-    try:
-        import OpenEXR  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ValueError(f"{path}: reading .exr needs OpenEXR: pip install 'pixio-hf[exr]'.") from error
-    try:
-        channels = OpenEXR.File(str(path), separate_channels=True).channels()
-    except Exception as error:  # the binding raises RuntimeError and others for damaged files
-        raise ValueError(f"{path} cannot be read as OpenEXR: {error}") from error
-    name = "Z" if "Z" in channels else next(iter(channels))
-    if len(channels) > 1 and name != "Z":
-        raise ValueError(f"{path} must have one channel or a channel Z, got {', '.join(sorted(channels))}.")
-    return np.asarray(channels[name].pixels, dtype=np.float32)
+def _drop_channel(values: np.ndarray) -> np.ndarray:
+    """Without a channel axis of length 1, as many programs write it."""
+    values = values[..., 0] if values.ndim == 3 and values.shape[-1] == 1 else values
+    return values[0] if values.ndim == 3 and len(values) == 1 else values

@@ -9,14 +9,20 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+from transformers.utils import logging
 
+from ..text_files import read_text_lines, shorten_line
 from .class_names import ADE20K_CLASSES, LOVEDA_CLASSES, VOC_CLASSES
+from .class_numbers import IGNORED, MAX_CLASSES, tell_vanished_class
 from .columns import open_encoded
-from .file_pairs import Listing, keep_existing, list_folder, pair_by_name
-from .pair_reading import IGNORED, MASK_ENDINGS, name_of, read_mask, read_mask_pair
+from .file_listing import Listing, MissingSplit, keep_existing
+from .file_pairs import list_folder, pair_by_name
+from .pair_reading import MASK_ENDINGS, name_of, read_mask, read_mask_pair
 
 # Only one mask in fifty of the published ADE20K shows its class 150, the flag, and so tells how it counts.
 NUM_PROBED_MASKS = 512
+NUM_MASKS_LOOKED_AT = 16
+logger = logging.get_logger(__name__)
 
 
 def list_ade20k(root: Path, split: str | None) -> Listing:
@@ -37,13 +43,13 @@ def list_voc(root: Path, split: str | None) -> Listing:
     lists = root / "ImageSets" / "Segmentation"
     names = lists / ("trainaug.txt" if split == "train" and (lists / "trainaug.txt").is_file() else f"{split}.txt")
     if not names.is_file():
-        raise ValueError(f"{names} is missing: the folders of Pascal VOC do not tell its splits. Pass a split file.")
+        raise MissingSplit(f"{names} is missing: the folders of Pascal VOC do not tell its splits. Pass a split file.")
     pairs = []
-    for number, line in enumerate(names.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in read_text_lines(names):
         if len(line.split()) != 1 or "/" in line:
-            raise ValueError(f"{names}:{number}: expected one image name without folder and ending, got {line!r}.")
+            raise ValueError(
+                f"{names}:{number}: expected one image name without folder and ending, got {shorten_line(line)}."
+            )
         name = line.strip()
         mask, added = (root / folder / f"{name}.png" for folder in ("SegmentationClass", "SegmentationClassAug"))
         pairs.append((root / "JPEGImages" / f"{name}.jpg", added if added.is_file() and not mask.is_file() else mask))
@@ -67,12 +73,13 @@ def list_loveda(root: Path, split: str | None) -> Listing:
     """
     folder = find_loveda_split(root, split or "")
     if folder is None:
-        raise ValueError(f"The folder {root} holds no LoveDA: Train/Train/Rural or Train/Rural, and Val likewise.")
+        raise MissingSplit(f"The folder {root} holds no LoveDA: Train/Train/Rural or Train/Rural, and Val likewise.")
     joined = Listing([])
     for area in ("Rural", "Urban"):
         listing = pair_by_name(folder / area / "images_png", folder / area / "masks_png", (".png",))
         joined.pairs.extend(listing.pairs)
         joined.problems.extend(listing.problems)
+        joined.notes.extend(listing.notes)
     return joined
 
 
@@ -89,7 +96,7 @@ class SegmentationProtocol:
     """What the numbers of a data set's masks mean (SPEC 6.2)."""
 
     name: str
-    list_pairs: Callable[[Path, str | None], Listing] = field(repr=False)
+    list_pairs: Callable[..., Listing] = field(repr=False)
     num_classes: int = 0
     """0: the user has to say."""
     class_names: tuple[str, ...] = field(default=(), repr=False)
@@ -101,8 +108,17 @@ class SegmentationProtocol:
     """Published size of each split."""
 
     def read_pair(self, image: Any, mask: Any) -> tuple[PIL.Image.Image, np.ndarray]:
-        """RGB image and (H, W) int64 class numbers, not yet compared with num_classes; see read_mask_pair."""
-        return read_mask_pair(image, mask, bool(self.do_reduce_labels), self.has_two_kinds)
+        """RGB image and (H, W) int64 class numbers, 255 = none; see read_mask_pair."""
+        return read_mask_pair(image, mask, self.num_classes, bool(self.do_reduce_labels), self.has_two_kinds)
+
+    def with_num_classes(self, num_classes: int) -> "SegmentationProtocol":
+        """The protocol with so many classes, named by their numbers. Raises ValueError for an impossible number."""
+        if not 1 <= num_classes <= MAX_CLASSES:
+            raise ValueError(
+                f"num_classes must be 1 to {MAX_CLASSES}, since {IGNORED} marks pixels without a class; got {num_classes}."
+            )
+        names = tuple(f"class {index}" for index in range(num_classes))
+        return replace(self, num_classes=num_classes, class_names=names)
 
 
 SEGMENTATION_PROTOCOLS = {
@@ -131,8 +147,11 @@ def find_segmentation_protocol(
     protocol: str | None = None,
     num_classes: int | None = None,
     do_reduce_labels: bool | None = None,
+    can_count: bool = False,
 ) -> SegmentationProtocol:
     """The protocol of that name, or without one that of the folder's layout, with the values given taken over.
+
+    can_count: whether a missing num_classes is left 0, for a caller who counts the classes.
 
     Raises:
         ValueError: unknown name, or a num_classes that contradicts the protocol or is missing.
@@ -141,16 +160,19 @@ def find_segmentation_protocol(
     if protocol not in SEGMENTATION_PROTOCOLS:
         raise ValueError(f"Unknown segmentation protocol {protocol!r}; there are {', '.join(SEGMENTATION_PROTOCOLS)}.")
     chosen = SEGMENTATION_PROTOCOLS[protocol]
-    if chosen.num_classes and num_classes not in (None, chosen.num_classes):
-        raise ValueError(f"{protocol} has {chosen.num_classes} classes, not {num_classes}; use protocol 'folder'.")
-    num_classes = chosen.num_classes or num_classes
-    if num_classes is None or not 1 <= num_classes <= IGNORED:
-        raise ValueError(
-            f"{name_or_path}: pass its number of classes (num_classes), 1 to {IGNORED}; got {num_classes}."
-        )
-    names = chosen.class_names or tuple(f"class {index}" for index in range(num_classes))
-    reduce = chosen.do_reduce_labels if do_reduce_labels is None else do_reduce_labels
-    return replace(chosen, num_classes=num_classes, class_names=names, do_reduce_labels=reduce)
+    if do_reduce_labels is not None:
+        chosen = replace(chosen, do_reduce_labels=do_reduce_labels)
+    if chosen.num_classes:
+        if num_classes not in (None, chosen.num_classes):
+            raise ValueError(f"{protocol} has {chosen.num_classes} classes, not {num_classes}; use protocol 'folder'.")
+        return chosen
+    if num_classes is not None:
+        return chosen.with_num_classes(num_classes)
+    if can_count:
+        return chosen
+    raise ValueError(
+        f"{name_or_path}: pass its number of classes (num_classes), 1 to {MAX_CLASSES}; `pixio-hf check-data` counts them."
+    )
 
 
 @dataclass(frozen=True)
@@ -168,22 +190,9 @@ class SegmentationReader:
     def read(self, image: Any, mask: Any, name: str) -> tuple[PIL.Image.Image, np.ndarray]:
         """One pair; ValueError names the item when it cannot be read or has a number that is no class."""
         try:
-            photo, class_ids = self.protocol.read_pair(image, mask)
+            return self.protocol.read_pair(image, mask)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-        if wrong := wrong_numbers(class_ids, self.protocol.num_classes):
-            raise ValueError(
-                f"{name}: its segmentation map {name_of(mask)} has the numbers {wrong}; expected classes 0 to"
-                f" {self.protocol.num_classes - 1} and {IGNORED} for pixels without one"
-                f" (do_reduce_labels={self.protocol.do_reduce_labels})."
-            )
-        return photo, class_ids
-
-
-def wrong_numbers(class_ids: np.ndarray, num_classes: int) -> list[int]:
-    """Numbers in a segmentation map that are neither a class nor the ignored one."""
-    wrong = (class_ids != IGNORED) & ((class_ids < 0) | (class_ids >= num_classes))
-    return np.unique(class_ids[wrong]).tolist()
 
 
 def masks_count_from_one(masks: Sequence[Any], num_classes: int) -> bool:
@@ -195,8 +204,8 @@ def masks_count_from_one(masks: Sequence[Any], num_classes: int) -> bool:
     Raises:
         ValueError: no mask decides, or one has both numbers.
     """
-    probed = np.unique(np.linspace(0, len(masks) - 1, min(NUM_PROBED_MASKS, len(masks))).astype(int))
-    for index in probed.tolist():
+    probed = spread_indices(len(masks), NUM_PROBED_MASKS)
+    for index in probed:
         mask = read_mask(masks[index])
         is_published, is_ready = bool((mask == num_classes).any()), bool((mask == IGNORED).any())
         if is_published and is_ready:
@@ -219,6 +228,7 @@ def open_segmentation_dataset(
     do_reduce_labels: bool | None = None,
     image_column: str = "image",
     label_column: str = "segmentation_map",
+    allow_outside: bool = False,
 ) -> tuple[Any, SegmentationProtocol]:
     """Open images with class numbers: items {"image": RGB PIL image, "segmentation_map": (H, W) int64, "name": str}.
 
@@ -235,14 +245,17 @@ def open_segmentation_dataset(
         do_reduce_labels: whether stored masks count from 1 with 0 = no class; None: the protocol's, and for ADE20K and
             LoveDA recognised by their numbers (`masks_count_from_one`).
         image_column, label_column: of a table.
+        allow_outside: accept files outside of the folder, also by way of links, in a split file or metadata.jsonl.
 
     Raises:
         ValueError: as open_depth_dataset; also masks that do not tell how they count, and numbers that are no class.
     """
     chosen = find_segmentation_protocol(name_or_path, protocol, num_classes, do_reduce_labels)
     columns = {"image": image_column, "segmentation_map": label_column}
-    encoded = open_encoded(name_or_path, split, columns, chosen, split_file)
+    encoded = open_encoded(name_or_path, split, columns, chosen, split_file, allow_outside)
     chosen = settle_numbering(chosen, encoded["segmentation_map"])
+    if not chosen.num_pairs:
+        warn_of_vanished_class(chosen, encoded["segmentation_map"], str(name_or_path))
     return encoded.with_transform(SegmentationReader(chosen)), chosen
 
 
@@ -251,3 +264,22 @@ def settle_numbering(protocol: SegmentationProtocol, masks: Sequence[Any]) -> Se
     if protocol.do_reduce_labels is not None:
         return protocol
     return replace(protocol, do_reduce_labels=masks_count_from_one(masks, protocol.num_classes))
+
+
+def spread_indices(total: int, count: int) -> list[int]:
+    """Up to `count` different indices below `total`, evenly spread."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).astype(int)).tolist()
+
+
+def warn_of_vanished_class(protocol: SegmentationProtocol, masks: Sequence[Any], source: str) -> None:
+    """Warn when a few masks, evenly spread, show a class that seems to be stored under a number read as "no class"."""
+    stored: set[int] = set()
+    for index in spread_indices(len(masks), NUM_MASKS_LOOKED_AT):
+        try:
+            stored.update(np.unique(read_mask(masks[index])).tolist())
+        except ValueError:
+            continue  # told by name when it is read
+    if told := tell_vanished_class(stored, protocol.num_classes, bool(protocol.do_reduce_labels)):
+        logger.warning(
+            f"{source}: {told} (In the {NUM_MASKS_LOOKED_AT} masks looked at; `pixio-hf check-data` reads all.)"
+        )

@@ -50,6 +50,10 @@ class FineTuningArguments:
     attn_implementation: str = field(
         default="sdpa", metadata={"help": "sdpa, eager, flash_attention_2; in bf16 on a CPU eager is faster."}
     )
+    allow_outside: bool = field(
+        default=False,
+        metadata={"help": "Accept split files and metadata.jsonl that name files outside of the folder."},
+    )
     num_workers: int = field(default=0, metadata={"help": "Processes that read images, per training process."})
     eval_steps: int | None = field(default=None, metadata={"help": "Steps between evaluations and checkpoints."})
     eval_batch_size: int = field(default=16, metadata={"help": "Windows or images per forward pass of evaluation."})
