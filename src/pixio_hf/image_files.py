@@ -1,0 +1,184 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Files that hold images: which endings are read, what lies in a folder, and opening one without harm.
+
+Only regular files are opened (a FIFO would be waited for without end), and nothing is decoded whose header tells an
+absurd size.
+"""
+
+import io
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+
+_PHOTO_ENDINGS = (
+    *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"),
+    *(".tif", ".tiff"),
+)
+# Formats that Pillow reads only where it was built with their library, or where a plugin of it was imported.
+_OPTIONAL_PHOTO_ENDINGS = (".avif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".webp")
+
+MAX_PIXELS = 178_956_970
+"""Most pixels of an image that is decoded, as in Pillow itself; files whose header claims more are refused."""
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def photo_endings() -> tuple[str, ...]:
+    """Endings of the photos that are read here, in lower case; .avif, .webp and the like only where Pillow reads them."""
+    registered = PIL.Image.registered_extensions()
+    optional = [ending for ending in _OPTIONAL_PHOTO_ENDINGS if registered.get(ending) in PIL.Image.OPEN]
+    return tuple(sorted((*_PHOTO_ENDINGS, *optional)))
+
+
+def ending_of(name: str) -> str:
+    """The ending of a file's name in lower case: ".png"; "" where it has none."""
+    return os.path.splitext(name)[1].lower()
+
+
+def printable(path: str | os.PathLike) -> str:
+    """A path that can be printed and stored as UTF-8: bytes of its name that are not appear as \\xff."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a file's name is text; others cannot be stored in tables, reports or on the Hub."""
+    try:
+        return name.isascii() or bool(name.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
+
+
+def describe_odd_file(path: str | os.PathLike) -> str:
+    """What keeps a path from being read as a file: "is a FIFO, not a file"; "" for a regular file that is there."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        if os.path.islink(path):
+            return "is a link to a file that is not there"
+        return "is no file that exists" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+    except ValueError:  # a NUL character
+        return "is no name of a file"
+    if stat.S_ISREG(mode):
+        return ""
+    kind = next((kind for is_kind, kind in _KINDS if is_kind(mode)), "a special file")
+    return f"is {kind}, not a file"
+
+
+def check_regular(path: str | os.PathLike) -> None:
+    """Raise ValueError unless there is a regular file: nothing else may be opened."""
+    if odd := describe_odd_file(path):
+        raise ValueError(f"{printable(path)} {odd}.")
+
+
+def read_regular(path: str | os.PathLike) -> bytes:
+    """The bytes of a regular file. Raises ValueError naming any other."""
+    check_regular(path)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ValueError(f"{printable(path)} cannot be read: {error.strerror or error}.") from error
+
+
+def check_num_pixels(width: int, height: int) -> None:
+    """Raise ValueError for a size that no image has, before anything is decoded."""
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{width} x {height} pixels are more than the {MAX_PIXELS} that are read; is it damaged?")
+
+
+def decode_image(source: str | os.PathLike | bytes | io.IOBase, name: str) -> PIL.Image.Image:
+    """Decode an image file, not turned by its EXIF orientation yet; `name` is for messages.
+
+    Raises:
+        ValueError: no regular file, not an image, damaged, or more than MAX_PIXELS pixels; whatever the decoder throws.
+    """
+    try:
+        if isinstance(source, str | os.PathLike):
+            check_regular(source)
+        with PIL.Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:  # pyright: ignore[reportArgumentType]
+            check_num_pixels(*image.size)
+            image.load()
+    except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
+        raise ValueError(f"{name} cannot be read as an image: {error or type(error).__name__}") from error
+    return image
+
+
+@dataclass(frozen=True)
+class FoundFiles:
+    """What lies below a folder, as paths relative to it in order of their parts; hidden files and folders are left out."""
+
+    files: list[str] = field(default_factory=list)
+    """Regular files with one of the endings."""
+    others: list[str] = field(default_factory=list)
+    """Regular files with other endings."""
+    problems: list[str] = field(default_factory=list)
+    """A sentence for each name that has one of the endings but is no regular file, or is not UTF-8."""
+
+
+def find_files(folder: str | os.PathLike, endings: Iterable[str], only_utf8: bool = True) -> FoundFiles:
+    """List everything below a folder; links are followed, each folder is visited once. No file is opened.
+
+    Names that are not UTF-8 are files like others with only_utf8=False.
+
+    Raises:
+        ValueError: a folder cannot be listed.
+    """
+    found, wanted = FoundFiles(), frozenset(endings)
+    for entry, relative in _walk(os.fspath(folder)):
+        has_ending = ending_of(entry.name) in wanted
+        if entry.is_file():
+            if only_utf8 and not is_utf8(relative):
+                if has_ending:
+                    found.problems.append(f"{printable(entry.path)} has a name that is not UTF-8; rename it.")
+            elif has_ending:
+                found.files.append(relative)
+            else:
+                found.others.append(relative)
+        elif has_ending and (odd := describe_odd_file(entry.path)):
+            found.problems.append(f"{printable(entry.path)} {odd}.")
+    for names in (found.files, found.others):
+        names.sort(key=lambda name: name.split("/"))
+    found.problems.sort()
+    return found
+
+
+def _walk(folder: str) -> Iterator[tuple[os.DirEntry, str]]:
+    visited, waiting = {_identity(folder)}, [(folder, "")]
+    while waiting:
+        parent, prefix = waiting.pop()
+        for entry in _list_folder(parent):
+            if entry.name.startswith("."):
+                continue
+            relative = prefix + entry.name
+            yield entry, relative
+            # Links can lead back up; what was visited is not entered again.
+            if entry.is_dir() and (identity := _identity(entry.path)) not in visited:
+                visited.add(identity)
+                waiting.append((entry.path, f"{relative}/"))
+
+
+def _list_folder(folder: str) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise ValueError(f"The folder {printable(folder)} cannot be listed: {error.strerror or error}.") from error
+
+
+def _identity(folder: str) -> Any:
+    if sys.platform == "win32":
+        return os.path.realpath(folder)
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
