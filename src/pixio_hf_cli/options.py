@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .option_names import find_command, name_options
+
 
 class Device(str, Enum):
     """Where a model runs; auto is the GPU where there is one."""
@@ -45,5 +47,5 @@ class plain_errors:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, ValueError | OSError) and not os.environ.get("PIXIO_HF_TRACEBACK"):
-            typer.echo(f"Error: {error}", err=True)
+            typer.echo(f"Error: {name_options(str(error), find_command())}", err=True)
             raise typer.Exit(2) from error

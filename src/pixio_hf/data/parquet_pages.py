@@ -6,33 +6,42 @@ pages; the header in front of each page tells its size, and a page that unpacks 
 Headers are Thrift structs in the compact protocol.
 """
 
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 _LARGEST_HEADER = 16 * 2**20  # pyarrow's own limit; statistics in a header may hold whole values
 _DEEPEST_STRUCT = 16
+_INFLATED = 8  # images hardly shrink; a page that grows by more than this holds something else
 _I32, _BINARY, _LIST, _SET, _STRUCT = 5, 8, 9, 10, 12
 
 
-def find_largest_page(file: IO[bytes], chunk: Any) -> int:
-    """Bytes of the largest page of a column chunk once it is unpacked; `chunk` is pyarrow's metadata of it.
+class LargestPages(NamedTuple):
+    """Bytes of the largest page of a column chunk once it is unpacked, and of the largest that grows eightfold by it."""
 
-    Where headers cannot be read it is not less than what the footer says of the whole chunk.
+    any: int
+    inflated: int
+
+
+def find_largest_pages(file: IO[bytes], chunk: Any) -> LargestPages:
+    """Look at the header of each page of a column chunk; `chunk` is pyarrow's metadata of it.
+
+    Where headers cannot be read, the sizes are not less than what the footer says of the whole chunk.
     """
     start = chunk.data_page_offset
     if chunk.has_dictionary_page and chunk.dictionary_page_offset and chunk.dictionary_page_offset < start:
         start = chunk.dictionary_page_offset
-    position, end, largest = start, start + chunk.total_compressed_size, 0
+    pages, position, end = [(0, 0)], start, start + chunk.total_compressed_size
     previous = file.tell()
     try:
         while position < end:
             unpacked, packed, header_length = read_page_header(file, position)
-            largest = max(largest, unpacked)
+            pages.append((unpacked, packed))
             position += header_length + packed
     except (ValueError, OSError):
-        return max(largest, chunk.total_uncompressed_size)
+        pages.append((chunk.total_uncompressed_size, chunk.total_compressed_size))
     finally:
         file.seek(previous)
-    return largest
+    inflated = max(unpacked if unpacked > _INFLATED * packed else 0 for unpacked, packed in pages)
+    return LargestPages(max(unpacked for unpacked, _ in pages), inflated)
 
 
 def read_page_header(file: IO[bytes], position: int) -> tuple[int, int, int]:

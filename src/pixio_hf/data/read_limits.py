@@ -4,7 +4,7 @@
 A shard of some kB can hold a value that unpacks to gigabytes, and a photo of some kB can claim a billion pixels. Both
 limits come from the environment, so that they hold in all processes and workers alike:
 
-    PIXIO_HF_MAX_IMAGE_BYTES   bytes of an encoded image (default 268435456: 256 MiB)
+    PIXIO_HF_MAX_IMAGE_BYTES   bytes of an encoded image (default 134217728: 128 MiB)
     PIXIO_HF_MAX_IMAGE_PIXELS  width times height (default 134217728, such as 11585 x 11585)
 """
 
@@ -24,7 +24,7 @@ def read_limit(name: str, default: int) -> int:
     return int(text)
 
 
-MAX_IMAGE_BYTES = read_limit("PIXIO_HF_MAX_IMAGE_BYTES", 256 * 2**20)
+MAX_IMAGE_BYTES = read_limit("PIXIO_HF_MAX_IMAGE_BYTES", 2**27)
 MAX_IMAGE_PIXELS = read_limit("PIXIO_HF_MAX_IMAGE_PIXELS", 2**27)
 
 

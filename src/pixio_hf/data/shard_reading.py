@@ -3,6 +3,7 @@
 
 import io
 import os
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import IO, Any, cast
 from torch import Tensor
 
 from ..image_files import check_regular, photo_endings, printable
-from .parquet_pages import find_largest_page
+from .parquet_pages import LargestPages, find_largest_pages
 from .read_limits import MAX_IMAGE_BYTES, check_num_bytes
 
 _END_OF_ARCHIVE = 2 * tarfile.BLOCKSIZE
@@ -148,6 +149,17 @@ def is_valid_header(file: IO[bytes], offset: int) -> bool:
     return True
 
 
+def release_unused_memory() -> None:
+    """Give back what pyarrow's memory pool keeps of freed memory."""
+    if "pyarrow" in sys.modules:
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
+
+
+# Reading processes that are forked would inherit it, gigabytes after a large table, as memory of their own.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=release_unused_memory)
+
+
 def read_parquet(file: IO[bytes], image_column: str | None) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Rows of a Parquet file with an image column, of bytes or of `datasets`' {"bytes", "path"}: (row, read)."""
     import pyarrow.parquet
@@ -241,17 +253,22 @@ class RowGroup:
         row_group = self.parquet.metadata.row_group(self.group)
         chunks = {chunk.path_in_schema: chunk for chunk in map(row_group.column, range(row_group.num_columns))}
         leaf = self.column if self.column in chunks else f"{self.column}.bytes"
-        largest = chunks[leaf].total_uncompressed_size
+        size = chunks[leaf].total_uncompressed_size
+        pages = LargestPages(size, size)
         # Behind an address each header costs a request; the footer's word is taken there, unless it is suspicious.
-        if isinstance(self.file, io.BufferedReader) or largest > _BATCH_BYTES:
-            largest = find_largest_page(self.file, chunks[leaf])
+        if isinstance(self.file, io.BufferedReader) or size > MAX_IMAGE_BYTES:
+            pages = find_largest_pages(self.file, chunks[leaf])
+        # pyarrow takes six times the size of a dictionary.
+        if pages.inflated > MAX_IMAGE_BYTES:
+            self.error = (
+                f"row group {self.group} has a page of little that unpacks to {pages.inflated} bytes, the limit is"
+                f" {MAX_IMAGE_BYTES} (PIXIO_HF_MAX_IMAGE_BYTES)"
+            )
+        largest = pages.any
         if is_fixed_size_binary(bytes_type := find_bytes_type(column_type)):
             # Of nulls nothing is stored, but in memory they take the room of a value.
             largest = max(largest, bytes_type.byte_width)
-        if largest > 2 * MAX_IMAGE_BYTES:
-            self.error = (
-                f"row group {self.group} has a page that unpacks to {largest} bytes, the limit is {2 * MAX_IMAGE_BYTES}"
-                " (twice PIXIO_HF_MAX_IMAGE_BYTES); write the shard with smaller row groups"
-            )
+            if bytes_type.byte_width > MAX_IMAGE_BYTES:
+                check_num_bytes(bytes_type.byte_width)
         rows_at_once = min(max(_BATCH_BYTES // max(largest, 1), 1), _ROWS_AT_ONCE)
         self.batches = self.parquet.iter_batches(rows_at_once, row_groups=[self.group], columns=[leaf])
