@@ -11,7 +11,6 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import PIL.Image
@@ -67,7 +66,9 @@ def describe_odd_file(path: str | os.PathLike) -> str:
     except OSError as error:
         if os.path.islink(path):
             return "is a link to a file that is not there"
-        return "is no file that exists" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        return (
+            "is no file that exists" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        )
     except ValueError:  # a NUL character
         return "is no name of a file"
     if stat.S_ISREG(mode):

@@ -132,9 +132,7 @@ def run_evaluate_depth(
 
         def draw(on_failure: OnFailure) -> dict[str, bytes]:
             model, processor, count = loaded.model, loaded.processor, request.num_pictures
-            return draw_depth_evaluation(
-                model, processor, items, result.rows, options, max_depth, count, on_failure
-            )
+            return draw_depth_evaluation(model, processor, items, result.rows, options, max_depth, count, on_failure)
 
         write_results(request.out, report, result.rows, draw if request.num_pictures else None)
     return report
@@ -312,6 +310,6 @@ def summarize(report: dict[str, Any], out: Path) -> str:
     shown = (
         f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
         for name, value in report["metrics"].items()
-        if not isinstance(value, list)
+        if not isinstance(value, list) and not (name == "num_skipped" and value == 0)
     )
     return f"{', '.join(shown)}\nResults in {out}"

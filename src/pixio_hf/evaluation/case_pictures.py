@@ -69,7 +69,8 @@ def draw_class_cases(
     colors = class_colors(len(class_names))
     shown = np.unique(np.concatenate([numbers.ravel() for case in cases for numbers in (case.prediction, case.truth)]))
     legend = [
-        Patch(color=tuple(colors[index] / 255), label=plot_text(class_names[index], 30)) for index in shown[shown != ignore_index]
+        Patch(color=tuple(colors[index] / 255), label=plot_text(class_names[index], 30))
+        for index in shown[shown != ignore_index]
     ]
     if ignore_index in shown:
         legend.append(Patch(color=NOT_COUNTED, label="does not count"))
