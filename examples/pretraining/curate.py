@@ -143,7 +143,8 @@ def main(args: CurationArguments) -> None:
                 raise ValueError(f"{path} is missing or damaged: all processes must write into one file system.")
             summary.add_shard(shard, finished)
         write_report(summary, {"dataset": dataset, "model": args.model, **settings}, output_dir)
-        print(f"{summary.num_images} images of {summary.num_shards} shards; {summary.num_damaged} cannot be measured.")
+        damage = f"; {summary.num_damaged} cannot be measured" if summary.num_damaged else ""
+        print(f"{summary.num_images} images of {summary.num_shards} shards{damage}.")
         for label, share in summary.shares_kept().items():
             print(f"{share:7.1%} left: {label}")
         print(f"Saved {output_dir / 'report.png'}")

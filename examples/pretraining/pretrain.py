@@ -259,7 +259,8 @@ def main(args: PretrainingArguments) -> None:
     progress.close()
 
     damaged = reduce_number(accelerator, loader.num_damaged, "sum")
-    accelerator.print(f"{damaged:.0f} samples could not be read and were replaced by the next.")
+    if damaged:
+        accelerator.print(f"{damaged:.0f} samples could not be read and were replaced by the next.")
     final, unfinished = output_dir / "model", output_dir / "partial-model"
     save_whole_model(accelerator, model, PixioForPreTraining, unfinished, getattr(torch, args.save_dtype))
     if accelerator.is_main_process:

@@ -128,8 +128,10 @@ class FoundFiles:
     """A sentence for each name that has one of the endings but is no regular file, or is not UTF-8."""
 
 
-def find_files(folder: str | os.PathLike, endings: Iterable[str]) -> FoundFiles:
+def find_files(folder: str | os.PathLike, endings: Iterable[str], only_utf8: bool = True) -> FoundFiles:
     """List everything below a folder; links are followed, each folder is visited once. No file is opened.
+
+    Names that are not UTF-8 are files like others with only_utf8=False.
 
     Raises:
         ValueError: a folder cannot be listed.
@@ -138,7 +140,7 @@ def find_files(folder: str | os.PathLike, endings: Iterable[str]) -> FoundFiles:
     for entry, relative in _walk(os.fspath(folder)):
         has_ending = ending_of(entry.name) in wanted
         if entry.is_file():
-            if not is_utf8(relative):
+            if only_utf8 and not is_utf8(relative):
                 if has_ending:
                     found.problems.append(f"{printable(entry.path)} has a name that is not UTF-8; rename it.")
             elif has_ending:

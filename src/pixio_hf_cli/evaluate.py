@@ -140,8 +140,15 @@ def evaluate_knn(
     out: OutputFolder,
     model: ModelName = "pixio-tiny",
     num_neighbors: Annotated[
-        list[int], typer.Option("--k", metavar="K", min=1, help="Neighbours that vote; repeat it for several.")
-    ] = [10, 20, 100, 200],  # noqa: B006
+        list[int] | None,
+        typer.Option(
+            "--k",
+            metavar="K",
+            min=1,
+            help="Neighbours that vote; repeat it for several [default: those of 10, 20, 100, 200 that the training"
+            " images suffice for].",
+        ),
+    ] = None,
     num_images: NumImages = None,
     batch_size: BatchSize = 128,
     device: DeviceChoice = Device.auto,
@@ -158,5 +165,5 @@ def evaluate_knn(
         from pixio_hf.cli.evaluate import Request, run_evaluate_knn, summarize
 
         request = Request(model, out, device.value, dtype.value, num_images, 0, overwrite)
-        report = run_evaluate_knn(request, train, test, num_neighbors, batch_size)
+        report = run_evaluate_knn(request, train, test, num_neighbors or None, batch_size)
     typer.echo(summarize(report, out))

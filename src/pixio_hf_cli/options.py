@@ -16,6 +16,8 @@ from typing import Annotated
 
 import typer
 
+from .option_names import find_command, name_options
+
 # What commands import of an extra of pyproject.toml.
 EXTRAS = {"demo": ("matplotlib",)}
 VERBOSE = {"TRANSFORMERS_VERBOSITY": "info", "PIXIO_HF_TRACEBACK": "1"}
@@ -74,7 +76,7 @@ class plain_errors:  # noqa: N801 - used as a function: `with plain_errors():`
         """Print the error and leave, unless the traceback is wanted."""
         if os.environ.get("PIXIO_HF_TRACEBACK"):
             raise error
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {name_options(str(error), find_command())}", err=True)
         raise typer.Exit(2) from error
 
 

@@ -140,7 +140,36 @@ def test_knn_on_class_folders(models, tmp_path):
     evaluate(*shared, "--k", 1, "--k", 6, "--out", tmp_path / "out")
     metrics = read_results(tmp_path / "out")["metrics"]
     assert (metrics["k1_top1"], metrics["num_images"], metrics["num_train_images"]) == (100.0, 6, 6)
-    assert "there are 6" in evaluate(*shared, "--out", tmp_path / "more", exit_code=2)
+    assert "--k 7 needs" in evaluate(*shared, "--k", 7, "--out", tmp_path / "more", exit_code=2)
+    assert not (tmp_path / "more").exists()
+    # Too few images for any k of the protocol: as many neighbours as a class has images.
+    assert "k = 3: 6 training images" in evaluate(*shared, "--out", tmp_path / "small")
+    assert read_results(tmp_path / "small")["metrics"]["k3_top5"] == 100.0
+
+
+def test_names_of_all_kinds_do_not_stop_an_evaluation(models, tmp_path):
+    data = write_pairs(tmp_path / "data" / "val", "depth", lambda g, size: g.integers(500, 9000, size, np.uint16))
+    names = ["price $\\frac{a}{$", "a_$x^{2}$", "\u7167\u7247", "line\nbreak", "[a](b) c, d"]
+    for index, name in enumerate(names):
+        for kind in ("images", "depth"):
+            (data / kind / f"{index}.png").rename(data / kind / f"{name}.png")
+    options = ("--model", models / "depth", "--data", data.parent, "--depth-scale", 0.001, "--out", tmp_path / "out")
+    assert "Warning" not in evaluate("depth", *options)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | PICTURES
+    with open(tmp_path / "out" / "per_image.csv", newline="") as file:
+        assert {Path(row["name"]).stem for row in csv.DictReader(file)} == set(names)
+
+
+def test_pictures_that_fail_cost_no_results(models, tmp_path, monkeypatch):
+    def fail(*arguments):
+        assert (tmp_path / "out" / "results.json").is_file()
+        raise RuntimeError("no font")
+
+    monkeypatch.setattr("pixio_hf.evaluation.worst_cases.draw_depth_cases", fail)
+    options = ("--model", models / "depth", "--data", "synthetic-rooms", "--num-images", 3, "--out", tmp_path / "out")
+    printed = evaluate("depth", *options)
+    assert all(f"Warning: {name} could not be drawn: no font" in printed for name in PICTURES)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 
 
 @pytest.mark.slow

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..shown_text import plot_text
+
 DEPTH_COLORS = "Spectral"  # near = red, far = blue
 DPI = 144
 MARGIN, GAP, TITLE_HEIGHT, BAR_WIDTH, BAR_ROOM = 0.2, 0.12, 0.3, 0.13, 0.72  # inches
@@ -102,16 +104,8 @@ class _Page:
     height: float
 
     def write(self, x: float, y: float, text: str, size: float, color: str = INK, **options: Any) -> None:
-        self.figure.text(
-            x / self.width,
-            y / self.height,
-            text,
-            fontsize=size,
-            color=color,
-            va="baseline",
-            parse_math=False,
-            **options,
-        )
+        where = (x / self.width, y / self.height)
+        self.figure.text(*where, plot_text(text), fontsize=size, color=color, va="baseline", **options)
 
     def add_axes(self, x: float, y: float, width: float, height: float) -> Any:
         axes = self.figure.add_axes((x / self.width, y / self.height, width / self.width, height / self.height))

@@ -3,6 +3,7 @@
 
 import hashlib
 import math
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -122,7 +123,9 @@ class CurationRule:
 
 def fingerprint_statistics(files: Sequence[Path]) -> str:
     """Number of files, and a hash of all their names and of the contents of some: a folder is measured in one way."""
-    digest = hashlib.blake2b("\n".join(f"{path.parent.name}/{path.name}" for path in files).encode(), digest_size=8)
+    digest = hashlib.blake2b(
+        os.fsencode("\n".join(f"{path.parent.name}/{path.name}" for path in files)), digest_size=8
+    )
     for path in choose_some(files):
         digest.update(path.read_bytes())
     return f"{len(files)} files {digest.hexdigest()}"

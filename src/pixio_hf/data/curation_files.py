@@ -14,6 +14,9 @@ import pyarrow
 import pyarrow.parquet
 from transformers.utils import logging
 
+from ..image_files import check_regular
+from ..text_files import parse_json
+
 logger = logging.get_logger(__name__)
 
 # One row per image or damaged place of the shard, in its order; `error` says why the numbers of a row are missing.
@@ -151,7 +154,8 @@ def read_statistics(path: Path) -> dict[str, dict[str, Any]]:
             )
         return records
     try:
-        records = json.loads(path.read_text())
+        check_regular(path)
+        records = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(records, dict) or not all(isinstance(record, dict) for record in records.values()):

@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from transformers.utils import logging
 
+from ..shown_text import markdown_text
 from .curation import ALWAYS, CurationTests
+
+logger = logging.get_logger(__name__)
 
 # Edges of the bins; what lies outside is counted in the first or the last one.
 BINS = {
@@ -91,13 +95,17 @@ class CurationSummary:
 
 
 def write_report(summary: CurationSummary, settings: dict[str, Any], folder: Path) -> None:
-    """Write report.json, report.png and README.md."""
+    """Write report.json and README.md, then report.png; where it cannot be drawn, a warning says so."""
     content = json.dumps({"settings": settings, **summary.as_json()}, indent=2) + "\n"
     write_whole(folder / "report.json", content.encode())
     write_whole(folder / "README.md", describe_folder(summary, settings).encode())
+    # The numbers are whole by now; a picture must not stop them.
     partial = folder / ".report.partial.png"
-    draw_report(summary, partial)
-    os.replace(partial, folder / "report.png")
+    try:
+        draw_report(summary, partial)
+        os.replace(partial, folder / "report.png")
+    except Exception as error:  # fonts, backends and file systems have errors of their own
+        logger.warning(f"{folder / 'report.png'} could not be drawn ({error}); report.json and README.md are whole.")
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -113,7 +121,7 @@ def describe_folder(summary: CurationSummary, settings: dict[str, Any]) -> str:
     loss = "none was measured (`--model none`)"
     if settings["weights"] is not None:
         pixels = "normalised per patch" if settings["norm_pix_loss"] else "not normalised per patch"
-        loss = f"loss of the masked autoencoder {settings['model']} over the masked blocks, pixels {pixels}"
+        loss = f"loss of the masked autoencoder {markdown_text(settings['model'])} over the masked blocks, pixels {pixels}"
     return f"""# Statistics of {summary.num_images} images in {summary.num_shards} shards
 
 One Parquet file per shard, `<parent folder of the shard>/<shard>.parquet`, with a row for each image:

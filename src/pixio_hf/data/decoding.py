@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from .random_crop import crop_photo, draw_crop, resize_crop
+from .read_limits import check_num_pixels
 
 # Start-of-frame markers that are decoded here: baseline, extended sequential and progressive Huffman.
 SEQUENTIAL_FRAMES, PROGRESSIVE_FRAME = (0xC0, 0xC1), 0xC2
@@ -44,7 +45,7 @@ def decode_random_crop(
     (EXIF) and become 8-bit RGB as in `read_photo`.
 
     Raises:
-        ValueError: the photo is damaged.
+        ValueError: the photo is damaged, or has more pixels than MAX_IMAGE_PIXELS.
     """
     header = read_jpeg_header(data) if isinstance(data, bytes) else None
     if header is None:
@@ -84,7 +85,11 @@ def decode_rows(data: bytes, header: JpegHeader, num_rows: int, denominator: int
 
 
 def read_jpeg_header(data: bytes) -> JpegHeader | None:
-    """Header of a whole, upright JPEG with one or three 8-bit components; None where the plain path has to decide."""
+    """Header of a whole, upright JPEG with one or three 8-bit components; None where the plain path has to decide.
+
+    Raises:
+        ValueError: more pixels than MAX_IMAGE_PIXELS.
+    """
     if data[:2] != b"\xff\xd8":
         return None
     frame, position = None, 2
@@ -110,6 +115,7 @@ def read_jpeg_header(data: bytes) -> JpegHeader | None:
             precision, height, width, components = struct.unpack_from(">BHHB", data, position + 4)
             if precision != 8 or components not in (1, 3) or not height or not width:
                 return None
+            check_num_pixels(width, height)
             frame = JpegHeader(height, width, position + 5 if marker in SEQUENTIAL_FRAMES else None)
         position += 2 + length
     return None

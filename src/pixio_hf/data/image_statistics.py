@@ -5,7 +5,9 @@ SPEC 3.5 names them but says no more of how they were computed. These definition
 DEFINITION, so that statistics of both are never mixed.
 """
 
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +21,11 @@ from ..modeling_pixio_pretraining import PixioForPreTraining
 from ..photos import read_photo
 from .decoding import normalize_crops
 from .random_crop import resize_crop
+from .read_limits import check_num_pixels, open_encoded
 
 DEFINITION = 1
+_LARGE = 2**24  # pixels
+_one_large_photo = threading.Lock()
 
 
 class PhotoMeasures(NamedTuple):
@@ -32,17 +37,24 @@ class PhotoMeasures(NamedTuple):
     image: Tensor | None
 
 
-def measure_photo(image: PIL.Image.Image, image_size: int | None = None) -> PhotoMeasures:
+def measure_photo(image: bytes | PIL.Image.Image, image_size: int | None = None) -> PhotoMeasures:
     """Decode a photo and measure it; `image_size` asks for the whole photo, resized to a square.
 
+    Large photos are measured one at a time, whatever the number of threads.
+
     Raises:
-        ValueError: the photo is damaged, or holds floats.
+        ValueError: the photo is damaged, has more pixels than MAX_IMAGE_PIXELS, or holds floats.
     """
-    photo = read_photo(image)
-    if photo.dtype != np.uint8:
-        raise ValueError("the photo holds floats; curation takes photos of integers.")
-    resized = None if image_size is None else resize_crop(torch.from_numpy(photo.copy()), image_size)
-    return PhotoMeasures(photo.shape[2], photo.shape[1], histogram_entropy(photo), resized)
+    opened = open_encoded(image) if isinstance(image, bytes) else image
+    check_num_pixels(*opened.size)
+    with _one_large_photo if opened.width * opened.height > _LARGE else nullcontext():
+        photo = read_photo(opened)
+        del opened
+        if photo.dtype != np.uint8:
+            raise ValueError("the photo holds floats; curation takes photos of integers.")
+        score = histogram_entropy(photo)
+        resized = None if image_size is None else resize_crop(torch.from_numpy(photo.copy()), image_size)
+        return PhotoMeasures(photo.shape[2], photo.shape[1], score, resized)
 
 
 def histogram_entropy(photo: np.ndarray) -> float:

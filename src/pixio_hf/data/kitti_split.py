@@ -5,6 +5,8 @@ They took 697 frames of 28 drives; KITTI's annotated depth covers 652 of them, t
 of github.com/nianticlabs/monodepth2 (splits/eigen_benchmark/test_files.txt).
 """
 
+import re
+
 _TEST_FRAMES = """
 2011_09_26_drive_0002 6 9 12 15 18 21 24 27 30 33 36 39 42 45 48 51 54 57 60 63 69
 2011_09_26_drive_0009 16 32 48 64 80 96 112 128 144 160 176 196 212 228 244 260 276 292 308 324 340 356 372 388
@@ -41,13 +43,11 @@ _TEST_FRAMES = """
 
 
 def _read_frames(text: str) -> dict[str, frozenset[str]]:
-    frames: dict[str, set[str]] = {}
-    for word in text.split():
-        if "_" in word:
-            of_drive = frames.setdefault(f"{word}_sync", set())
-        else:
-            of_drive.add(f"{int(word):010d}.png")
-    return {drive: frozenset(names) for drive, names in frames.items()}
+    frames: dict[str, frozenset[str]] = {}
+    for of_drive in re.split(r"\s+(?=\d+_)", text.strip()):
+        drive, *numbers = of_drive.split()
+        frames[f"{drive}_sync"] = frozenset(f"{int(number):010d}.png" for number in numbers)
+    return frames
 
 
 KITTI_TEST_FRAMES = _read_frames(_TEST_FRAMES)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import PIL
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from ..image_files import printable
 from .decoding import decode_random_crop
 from .sample_order import Position, derive_seed
 from .sample_reading import KeepRule, LoadedSample, ReadingOrder, read_samples
@@ -128,7 +128,7 @@ class PretrainingStream(IterableDataset):
             seed = derive_seed(options.seed, "sample", sample.epoch, *sample.raw.place)
             image, error = self.decode(sample, seed)
             if error is not None:
-                damaged.append(f"{sample.raw.shard}: {sample.raw.member}: {error}")
+                damaged.append(f"{printable(sample.raw.shard)}: {sample.raw.member}: {error}")
                 num_damaged += 1
                 check_damage(num_damaged, num_seen, options.max_damaged, damaged[-3:])
             elif image is None:
@@ -154,8 +154,6 @@ class PretrainingStream(IterableDataset):
             return sample.data, sample.error
         try:
             return decode_random_crop(sample.data, self.options.image_size, self.options.crop_scale, seed), None
-        except PIL.UnidentifiedImageError:  # its own message names an object in memory
-            return None, "is no image in a known format"
         except Exception as error:  # image formats raise anything from SyntaxError to struct.error on damaged files
             return None, describe(error)
 

@@ -1,15 +1,16 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Random resized crops of encoded photos, each a function of its seed (SPEC 3.4)."""
 
-import io
 import math
 
+import numpy as np
 import PIL.Image
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..photos import read_photo
+from ..photos import load_upright, read_photo
+from .read_limits import check_num_pixels, open_encoded
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)
 _ATTEMPTS = 10
@@ -42,15 +43,22 @@ def crop_photo(data: bytes | PIL.Image.Image, image_size: int, scale: tuple[floa
     `scale` bounds the crop's share of the area. Photos are turned upright (EXIF) and become 8-bit RGB as in `read_photo`.
 
     Raises:
-        ValueError: the photo is damaged.
+        ValueError: the photo is damaged, or has more pixels than MAX_IMAGE_PIXELS.
     """
-    image = PIL.Image.open(io.BytesIO(data)) if isinstance(data, bytes) else data
-    photo = torch.from_numpy(read_photo(image).copy())
-    if photo.is_floating_point():
-        raise ValueError("a photo to train on must hold integers, not floats.")
+    if isinstance(data, bytes):
+        upright = load_upright(open_encoded(data))
+    else:
+        check_num_pixels(*data.size)
+        upright = load_upright(data)
     generator = torch.Generator().manual_seed(seed)
-    top, left, height, width = draw_crop(photo.shape[1], photo.shape[2], scale, generator)
-    return resize_crop(photo[:, top : top + height, left : left + width], image_size)
+    top, left, height, width = draw_crop(upright.height, upright.width, scale, generator)
+    # Cut out before it is converted: a large photo is held once, not several times.
+    crop = upright.crop((left, top, left + width, top + height))
+    del data, upright
+    photo = read_photo(crop)
+    if photo.dtype != np.uint8:
+        raise ValueError("a photo to train on must hold integers, not floats.")
+    return resize_crop(torch.from_numpy(photo.copy()), image_size)
 
 
 def resize_crop(crop: Tensor, image_size: int) -> Tensor:

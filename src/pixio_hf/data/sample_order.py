@@ -24,8 +24,9 @@ class Position(NamedTuple):
 
 def derive_seed(*parts: int | str) -> int:
     """Seed in [0, 2**63) that depends on every part: different parts give unrelated seeds."""
-    text = "/".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+    # Names of files need not be UTF-8; Python keeps their bytes as surrogates.
+    text = "/".join(str(part) for part in parts).encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 def draw_uniform(*parts: int | str) -> float:

@@ -2,14 +2,17 @@
 """Where samples come from: shards, a folder of images or synthetic scenes, each as numbered pieces to read."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from torch.utils.data import Dataset
 
+from ..image_files import photo_endings, printable
+from .read_limits import read_image_file
 from .sample_order import derive_seed
 from .shard_reading import RawSample, read_shard
-from .shards import IMAGE_SUFFIXES, find_shards, list_files
+from .shards import find_shards, list_files
 from .synthetic_scenes import SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
 
 
@@ -56,9 +59,9 @@ class FolderSource:
 
     def __init__(self, folder: str):
         self.folder = Path(folder)
-        self.names = list_files(folder, IMAGE_SUFFIXES)
+        self.names = list_files(folder, photo_endings(), warn=True)
         if not self.names:
-            raise ValueError(f"{folder} holds neither images ({', '.join(IMAGE_SUFFIXES)}) nor shards.")
+            raise ValueError(f"{printable(folder)} holds neither images ({', '.join(photo_endings())}) nor shards.")
         self.fingerprint = f"{len(self.names)} files {derive_seed(*self.names):016x}"
 
     def num_pieces(self, num_readers: int) -> int:
@@ -66,7 +69,8 @@ class FolderSource:
 
     def read_piece(self, piece: int, num_readers: int) -> Iterator[RawSample]:
         name = self.names[piece]
-        yield RawSample(str(self.folder), name, (0, piece), (self.folder / name).read_bytes)
+        read = partial(read_image_file, self.folder / name)
+        yield RawSample(printable(self.folder), printable(name), (0, piece), read)
 
 
 class SceneSource:

@@ -4,29 +4,36 @@
 import fnmatch
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from transformers.utils import logging
 
+from ..image_files import describe_odd_file, find_files, photo_endings, printable
+
 logger = logging.get_logger(__name__)
 
 SHARD_SUFFIXES = (".tar", ".parquet")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 
 
-def list_files(folder: str | Path, suffixes: Iterable[str]) -> list[str]:
-    """Files below a folder with one of these endings, as sorted paths relative to it; hidden ones are left out."""
-    found, endings = [], tuple(suffixes)
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        relative = Path(parent).relative_to(folder)
-        found += [
-            (relative / name).as_posix()
-            for name in names
-            if name.lower().endswith(endings) and not name.startswith(".")
-        ]
-    return sorted(found)
+def list_files(folder: str | Path, suffixes: Iterable[str], warn: bool = False) -> list[str]:
+    """Regular files below a folder with one of these endings, as sorted paths relative to it; hidden ones are left out.
+
+    `warn` says once what else lies there: other files, and names with these endings that are no regular files.
+    """
+    found = find_files(folder, suffixes, only_utf8=False)
+    if warn and found.problems:
+        logger.warning(f"{len(found.problems)} entries are left out: {shorten_list(found.problems)}")
+    if warn and found.others:
+        names = shorten_list([printable(name) for name in found.others])
+        logger.warning(f"{printable(folder)}: {len(found.others)} files that are no images are left out: {names}")
+    return sorted(found.files)
+
+
+def shorten_list(items: Sequence[str], num_shown: int = 3) -> str:
+    """The first few items in one text, and how many more there are."""
+    more = f" and {len(items) - num_shown} more" if len(items) > num_shown else ""
+    return ", ".join(items[:num_shown]) + more
 
 
 def expand_braces(pattern: str) -> list[str]:
@@ -54,12 +61,14 @@ def find_shards(dataset: str) -> list[str] | None:
         if not names:
             return None
         shards = [os.path.join(dataset, name) for name in prefer_training_split(dataset, names)]
-        if list_files(dataset, IMAGE_SUFFIXES):
+        if list_files(dataset, photo_endings()):
             raise ValueError(f"{dataset} holds both shards and single images; name the shards, such as {shards[0]}.")
     elif "{" in dataset:
         shards = expand_braces(dataset)
     elif "://" in dataset or any(character in dataset for character in "*?[") or Path(dataset).is_file():
         shards = expand_wildcards(dataset)
+    elif os.path.lexists(dataset):
+        raise ValueError(f"{printable(dataset)} {describe_odd_file(dataset)}.")
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", dataset):
         shards = find_hub_shards(dataset)
     else:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..shown_text import plot_text
+
 ROW_WIDTH = 14.0  # inches
 ROW_TEXT = 0.6  # inches for the title above a row and the names below it
 LEGEND_COLUMNS, LEGEND_LINE = 8, 0.19  # entries side by side, inches
@@ -67,7 +69,8 @@ def draw_class_cases(
     colors = class_colors(len(class_names))
     shown = np.unique(np.concatenate([numbers.ravel() for case in cases for numbers in (case.prediction, case.truth)]))
     legend = [
-        Patch(color=tuple(colors[index] / 255), label=class_names[index]) for index in shown[shown != ignore_index]
+        Patch(color=tuple(colors[index] / 255), label=plot_text(class_names[index], 30))
+        for index in shown[shown != ignore_index]
     ]
     if ignore_index in shown:
         legend.append(Patch(color=NOT_COUNTED, label="does not count"))
@@ -104,7 +107,7 @@ def _start_page(
     size = (ROW_WIDTH, sum(heights) + 1.0 + legend_height)
     figure = figure_class(figsize=size, dpi=110, layout="constrained", facecolor="white")
     canvas_class(figure)
-    figure.suptitle(heading, fontsize=13, fontweight="bold")
+    figure.suptitle(plot_text(heading), fontsize=13, fontweight="bold")
     axes = figure.subplots(len(cases), len(columns), squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, case in zip(axes, cases, strict=True):
         for axis, column in zip(row, columns, strict=True):
@@ -112,7 +115,7 @@ def _start_page(
             axis.set_yticks([])
             axis.set_facecolor(NOT_COUNTED)
             axis.set_xlabel(column, fontsize=8)
-        row[0].set_title(case.title, fontsize=9, loc="left")
+        row[0].set_title(plot_text(case.title), fontsize=9, loc="left")
     return figure, axes
 
 

@@ -15,6 +15,7 @@ from ..checkpoints.card_results import ResultTable
 from ..data.depth import DepthCollator
 from ..data.paired_augmentation import AugmentedDataset, DepthAugmentation
 from ..heads import NUM_TAPS
+from ..shown_text import markdown_text
 from ..training.fine_tuning_recipes import DEPTH_RECIPES
 from ..training.schedules import warmup_polynomial
 from .cost import peak_memory, reset_peak_memory, time_per_image
@@ -227,7 +228,7 @@ def render_table(rows: Sequence[Mapping[str, Any]]) -> str:
             # The paper prints percent; beside each other the numbers need one unit.
             delta1 = paper.get("delta1") and float(paper["delta1"]) / 100
             cells += [_number(delta1, 3), paper.get("rmse") or "-"]
-        lines.append(tuple(str(cell).replace("|", "\\|") for cell in cells))
+        lines.append(tuple(markdown_text(cell) for cell in cells))
     return str(ResultTable("", tuple(columns), tuple(lines)))
 
 

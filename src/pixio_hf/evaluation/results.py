@@ -14,6 +14,9 @@ import transformers
 
 import pixio_hf
 
+from ..image_files import is_utf8, printable
+from ..shown_text import markdown_text
+
 
 def build_report(
     task: str, settings: Mapping[str, Any], metrics: Mapping[str, Any], seconds: float, num_processes: int = 1
@@ -21,7 +24,7 @@ def build_report(
     """Everything needed to read the numbers later: settings, metrics (None for NaN), time and versions."""
     return {
         "task": task,
-        "settings": dict(settings),
+        "settings": {name: _printable(value) for name, value in settings.items()},
         "metrics": {name: _without_nan(value) for name, value in metrics.items()},
         "seconds": round(seconds, 2),
         "num_processes": num_processes,
@@ -32,6 +35,11 @@ def build_report(
             "python": platform.python_version(),
         },
     }
+
+
+def _printable(value: Any) -> Any:
+    """Text as it can be written in UTF-8: names of files need not be."""
+    return printable(value) if isinstance(value, str) and not is_utf8(value) else value
 
 
 def _without_nan(value: Any) -> Any:
@@ -54,7 +62,7 @@ def render_markdown(report: Mapping[str, Any], pictures: Sequence[str] = (), cla
     speed = f"{images / report['seconds']:.2f} images/s" if report["seconds"] else "too short to measure"
     # Not capitalize(), which would write "K-nn".
     task = report["task"][:1].upper() + report["task"][1:]
-    lines = [f"# {task} of {settings['model']} on {settings['data']}", ""]
+    lines = [f"# {task} of {markdown_text(settings['model'])} on {markdown_text(settings['data'])}", ""]
     lines += [*_table(("metric", "value"), metrics.items()), ""]
     if iou_per_class is not None:
         lines += [*_table(("class", "IoU (%)"), zip(class_names, iou_per_class, strict=True)), ""]
@@ -69,8 +77,7 @@ def render_markdown(report: Mapping[str, Any], pictures: Sequence[str] = (), cla
 
 def _table(header: tuple[str, str], rows: Any) -> list[str]:
     def show(value: Any) -> str:
-        text = f"{value:.4f}" if isinstance(value, float) else "-" if value is None else str(value)
-        return text.replace("|", "\\|")
+        return f"{value:.4f}" if isinstance(value, float) else "-" if value is None else markdown_text(value)
 
     return [f"| {header[0]} | {header[1]} |", "|---|---|", *(f"| {show(a)} | {show(b)} |" for a, b in rows)]
 
@@ -80,5 +87,5 @@ def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: _printable(value) for name, value in row.items()} for row in rows)
     return buffer.getvalue()

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from ..photos import read_photo
+from ..shown_text import show_text
 from .case_pictures import Case, draw_class_cases, draw_depth_cases
 from .depth import predict_depth_items, read_true_depth
 from .prediction import PredictionOptions
@@ -41,13 +42,15 @@ def draw_depth_evaluation(
     options: PredictionOptions,
     max_depth: float,
     num_cases: int = 4,
+    on_failure: Callable[[str, Exception], None] | None = None,
 ) -> dict[str, bytes]:
     """PNGs "best", "median" and "worst" by abs_rel: image, prediction, truth, relative error.
 
-    `items` can be indexed; `rows` are those of `evaluate_depth` on them.
+    `items` can be indexed; `rows` are those of `evaluate_depth` on them. A picture that cannot be drawn is handed to
+    `on_failure` with its name, where there is one, and is left out.
     """
-    pictures = {}
-    for kind, chosen in choose_cases(rows, "abs_rel", True, num_cases).items():
+
+    def draw(kind: str, chosen: list[dict[str, Any]]) -> bytes:
         titles = [
             f"{_name(row)}: abs_rel {row['abs_rel']:.3f}, delta1 {row['delta1']:.3f}, rmse {row['rmse']:.2f} m"
             for row in chosen
@@ -55,8 +58,9 @@ def draw_depth_evaluation(
         predicted = predict_depth_items(model, processor, _numbered(items, chosen), options)
         cases = _pair_with_truth(titles, predicted, read_true_depth)
         heading = f"{kind.capitalize()} of {len(rows)} images by abs_rel"
-        pictures[kind] = draw_depth_cases(heading, cases, (model.config.min_depth, max_depth))
-    return pictures
+        return draw_depth_cases(heading, cases, (model.config.min_depth, max_depth))
+
+    return _draw_each(choose_cases(rows, "abs_rel", True, num_cases), draw, on_failure)
 
 
 def draw_segmentation_evaluation(
@@ -67,13 +71,14 @@ def draw_segmentation_evaluation(
     options: PredictionOptions,
     class_names: Sequence[str],
     num_cases: int = 4,
+    on_failure: Callable[[str, Exception], None] | None = None,
 ) -> dict[str, bytes]:
     """PNGs "best", "median" and "worst" by mean IoU over present classes: image, prediction, truth, wrong pixels.
 
-    `items` can be indexed; `rows` are those of `evaluate_segmentation` on them.
+    `items` can be indexed; `rows` are those of `evaluate_segmentation` on them. `on_failure` as for depth.
     """
-    pictures = {}
-    for kind, chosen in choose_cases(rows, "mean_iou_present", False, num_cases).items():
+
+    def draw(kind: str, chosen: list[dict[str, Any]]) -> bytes:
         titles = [
             f"{_name(row)}: mIoU {row['mean_iou_present']:.1f} %, {row['pixel_accuracy']:.1f} % of pixels right"
             for row in chosen
@@ -81,7 +86,24 @@ def draw_segmentation_evaluation(
         predicted = predict_class_items(model, processor, _numbered(items, chosen), options)
         cases = _pair_with_truth(titles, predicted, read_true_classes)
         heading = f"{kind.capitalize()} of {len(rows)} images by mIoU over the classes they show"
-        pictures[kind] = draw_class_cases(heading, cases, class_names, model.config.semantic_loss_ignore_index)
+        return draw_class_cases(heading, cases, class_names, model.config.semantic_loss_ignore_index)
+
+    return _draw_each(choose_cases(rows, "mean_iou_present", False, num_cases), draw, on_failure)
+
+
+def _draw_each(
+    chosen: dict[str, list[dict[str, Any]]],
+    draw: Callable[[str, list[dict[str, Any]]], bytes],
+    on_failure: Callable[[str, Exception], None] | None,
+) -> dict[str, bytes]:
+    pictures = {}
+    for kind, rows in chosen.items():
+        try:
+            pictures[kind] = draw(kind, rows)
+        except Exception as error:  # fonts, backends and files that changed meanwhile: each has errors of its own
+            if on_failure is None:
+                raise
+            on_failure(kind, error)
     return pictures
 
 
@@ -103,4 +125,4 @@ def _pair_with_truth(
 
 
 def _name(row: dict[str, Any]) -> str:
-    return f"{row['index']} ({row['name']})" if row["name"] else str(row["index"])
+    return f"{row['index']} ({show_text(row['name'], 60)})" if row["name"] else str(row["index"])
