@@ -92,12 +92,12 @@ def from_columns(
         raise ValueError(f"The columns must differ, got {columns}.")
     dataset = dataset.select_columns(list(columns.values()))
     dataset = dataset.rename_columns({own: name for name, own in columns.items() if own != name})
-    image_columns = columns if image_columns is None else image_columns
+    named_images = set(columns) if image_columns is None else set(image_columns)
     for name in columns:
         feature = dataset.features[name]
         if isinstance(feature, Image):
             dataset = dataset.cast_column(name, Image(decode=False))
-        elif name in image_columns and is_text(feature):
+        elif name in named_images and is_text(feature):
             dataset = resolve_paths(dataset, name, folder)
     names: Any = [f"row {index}" for index in range(len(dataset))]
     return dataset.add_column("name", names)

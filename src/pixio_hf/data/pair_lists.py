@@ -51,11 +51,12 @@ def read_metadata(metadata: Path, label_key: str, allow_outside: bool = False) -
     for number, line, entry in read_entries(metadata):
         place = f"{printable(metadata)}:{number}"
         names = [entry.get(key) for key in ("file_name", label_key)] if isinstance(entry, Mapping) else []
-        if len(names) != 2 or not all(isinstance(name, str) and name for name in names):
+        texts = [name for name in names if isinstance(name, str) and name]
+        if len(texts) != 2:
             example = f'{{"file_name": "a.jpg", "{label_key}": "a.png"}}'
             expected = f"the columns file_name and {label_key}" if metadata.suffix == ".csv" else example
             raise ValueError(f"{place}: expected {expected}, got {shorten_line(line)}.")
-        pairs.append((folder.find(names[0], place), folder.find(names[1], place)))
+        pairs.append((folder.find(texts[0], place), folder.find(texts[1], place)))
     return keep_existing(pairs)
 
 
