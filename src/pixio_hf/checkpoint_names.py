@@ -97,7 +97,9 @@ def check_encoder_sizes(prefix: str, mismatched_keys: Iterable[Any], source: Any
         if key.startswith(parts) or (key.endswith("position_embeddings") and stored[-1] == wanted[-1])
     )
     if wrong:
-        shown = "; ".join(f"{key} is {stored} in the checkpoint, {wanted} in the model" for key, stored, wanted in wrong[:3])
+        shown = "; ".join(
+            f"{key} is {stored} in the checkpoint, {wanted} in the model" for key, stored, wanted in wrong[:3]
+        )
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(
             f"Encoder weights of {str(source)!r} have another shape than the configuration asks for, and would be left at"

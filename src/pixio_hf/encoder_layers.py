@@ -127,3 +127,8 @@ def prepare_checkpointing(hidden_states: Tensor, layers: Iterable[Any]) -> Tenso
     if any(weight.requires_grad for layer in checkpointed for weight in layer.parameters()):
         return hidden_states.detach().requires_grad_(True)
     return hidden_states
+
+
+def require_grad_of_output(module: nn.Module, inputs: Any, output: Tensor) -> None:
+    """Forward hook, at module level so that a model that has it can be pickled."""
+    output.requires_grad_(True)

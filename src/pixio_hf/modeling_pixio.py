@@ -4,7 +4,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from .checkpoint_names import (
     register_key_mapping,
 )
 from .configuration_pixio import PixioConfig
-from .encoder_layers import PixioEmbeddings, PixioLayer, prepare_checkpointing
+from .encoder_layers import PixioEmbeddings, PixioLayer, prepare_checkpointing, require_grad_of_output
 from .masking import resolve_ids_keep
 from .output_requests import pop_output_request, select_hidden_states
 from .positions import interpolate_positions, resize_position_embeddings, take_image_size
@@ -43,6 +43,10 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
     Every model is float32 unless a type is asked for, whatever type a checkpoint is stored in: bfloat16 weights are too
     coarse for an optimiser's steps.
     """
+
+    if TYPE_CHECKING:  # transformers' own is decorated in a way that loses its type
+
+        def to(self: ModelType, *args, **kwargs) -> ModelType: ...  # pyright: ignore[reportIncompatibleMethodOverride]
 
     config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
     config_class = PixioConfig
@@ -83,14 +87,22 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
             kwargs["dtype"] = torch.get_default_dtype()
         return super()._from_config(config, **kwargs)
 
+    @overload
     @classmethod
     def from_pretrained(  # pyright: ignore[reportIncompatibleMethodOverride]
-        cls: type[ModelType],
-        pretrained_model_name_or_path: Any,
-        *args,
-        allow_incomplete_encoder: bool = False,
-        **kwargs,
-    ) -> ModelType:
+        cls: type[ModelType], pretrained_model_name_or_path: Any, *args, output_loading_info: Literal[True], **kwargs
+    ) -> tuple[ModelType, dict[str, Any]]: ...
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls: type[ModelType], pretrained_model_name_or_path: Any, *args, output_loading_info: bool = ..., **kwargs
+    ) -> ModelType: ...
+
+    @classmethod
+    def from_pretrained(  # pyright: ignore[reportIncompatibleMethodOverride]
+        cls, pretrained_model_name_or_path: Any, *args, allow_incomplete_encoder: bool = False, **kwargs
+    ) -> Any:
         """Load a checkpoint as transformers does, and refuse one that leaves encoder weights random or unread.
 
         Args:
@@ -112,7 +124,7 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         kwargs["key_mapping"] = {**(kwargs.get("key_mapping") or {}), **encoder_spellings()}
         wanted_size = None
         if kwargs.get("ignore_mismatched_sizes"):
-            wanted_size = take_image_size(cls.config_class, pretrained_model_name_or_path, kwargs)
+            wanted_size = take_image_size(pretrained_model_name_or_path, kwargs)
         loaded: Any = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
         model, info = loaded
         if getattr(model, "hf_quantizer", None) is None:
@@ -124,8 +136,8 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
             check_encoder_sizes(prefix, info["mismatched_keys"], pretrained_model_name_or_path)
             check_encoder_keys(prefix, info["missing_keys"], info["unexpected_keys"], pretrained_model_name_or_path)
         if wanted_size is not None:
-            resize_position_embeddings(model, wanted_size, model.config.patch_size)
-        return (model, info) if return_info else model  # pyright: ignore[reportReturnType]
+            resize_position_embeddings(model, wanted_size)
+        return (model, info) if return_info else model
 
     def _adjust_missing_and_unexpected_keys(self, loading_info: Any) -> None:
         """Keep parts of other Pixio models, such as the decoder of pre-training, out of transformers' report.
@@ -134,7 +146,8 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         """
         super()._adjust_missing_and_unexpected_keys(loading_info)
         own = {name for name, _ in self.named_children()}
-        parts = FAMILY_PARTS if own - {"pixio"} and not isinstance(self, upstream.PixioModel) else FAMILY_PARTS + HEAD_PARTS
+        is_encoder = isinstance(self, upstream.PixioModel | upstream.PixioBackbone)
+        parts = FAMILY_PARTS + HEAD_PARTS if is_encoder else FAMILY_PARTS
         unused = tuple(f"{part}." for part in parts if part not in own)
         self._unused_parts = {key for key in loading_info.unexpected_keys if key.startswith(unused)}
         loading_info.unexpected_keys = set(loading_info.unexpected_keys) - self._unused_parts
@@ -150,7 +163,7 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
             renamed._metadata = metadata  # pyright: ignore[reportAttributeAccessIssue]
         return super().load_state_dict(renamed, *args, **kwargs)
 
-    def train(self: ModelType, mode: bool = True) -> ModelType:
+    def train(self, mode: bool = True):
         """Switch to training mode, with a warning where weights to be trained are too coarse for it."""
         coarse = (torch.bfloat16, torch.float16)
         if mode and any(weight.requires_grad and weight.dtype in coarse for weight in self.parameters()):
@@ -161,18 +174,16 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         return super().train(mode)
 
     def enable_input_require_grads(self) -> None:
-        """Make the output of the patch embedding require a gradient, as transformers does, with a hook that can be pickled."""
-        hook = self.get_input_embeddings().register_forward_hook(_require_grad_of_output)
+        """Make the output of the patch embedding require a gradient; unlike transformers' hook, this can be pickled."""
+        hook = self.get_input_embeddings().register_forward_hook(require_grad_of_output)
         self._require_grads_hook = hook
         self._require_grads_hooks = [hook]
 
 
-def _require_grad_of_output(module: nn.Module, inputs: Any, output: Tensor) -> None:
-    output.requires_grad_(True)
-
-
 class PixioModel(PixioPreTrainedModel, upstream.PixioModel):
     """Pixio encoder, whole or masked: (B, 3, H, W) -> last_hidden_state (B, n_cls_tokens + N or K, D) (SPEC 1)."""
+
+    config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, config: PixioConfig):
         super(upstream.PixioModel, self).__init__(config)  # not upstream's own, which would build its layers first
@@ -245,6 +256,8 @@ class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):
     second LayerNorm, which stays untrained when it loads a PixioModel checkpoint.
     """
 
+    config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
+
     def __init__(self, config: PixioConfig):
         super(upstream.PixioBackbone, self).__init__(config)  # not upstream's own, which adds the second LayerNorm
         self.num_features = [config.hidden_size] * (config.num_hidden_layers + 1)
@@ -278,12 +291,4 @@ class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):
 # Here and not in registration.py alone: these models also travel as remote code, without it.
 register_key_mapping()
 
-__all__ = [
-    "PixioBackbone",
-    "PixioEmbeddings",
-    "PixioLayer",
-    "PixioModel",
-    "PixioPreTrainedModel",
-    "interpolate_positions",
-    "resolve_ids_keep",
-]
+__all__ = ["PixioBackbone", "PixioModel", "PixioPreTrainedModel", "interpolate_positions", "resolve_ids_keep"]

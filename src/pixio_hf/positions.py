@@ -31,7 +31,7 @@ def interpolate_positions(
 
 
 @torch.no_grad()
-def resize_position_embeddings(model: nn.Module, image_size: int, patch_size: int) -> None:
+def resize_position_embeddings(model: Any, image_size: int) -> None:
     """Give a model position embeddings of another native image size, interpolated from those it has.
 
     Predictions for images of that size stay what they were. Its configurations and patch embeddings follow.
@@ -39,7 +39,7 @@ def resize_position_embeddings(model: nn.Module, image_size: int, patch_size: in
     Raises:
         ValueError: the embeddings are not in memory.
     """
-    side = image_size // patch_size
+    side = image_size // model.config.patch_size
     for module in model.modules():
         if (config := getattr(module, "config", None)) is not None:
             config.image_size = image_size
@@ -52,11 +52,11 @@ def resize_position_embeddings(model: nn.Module, image_size: int, patch_size: in
                     "Position embeddings that are offloaded cannot be resized. Load without offloading, or without"
                     " image_size: images of any size can be given to the model all the same."
                 )
-            resized = torch.cat(interpolate_positions(positions, module.n_cls_tokens, side, side), dim=1)  # pyright: ignore[reportArgumentType]
+            resized = torch.cat(interpolate_positions(positions, module.n_cls_tokens, side, side), dim=1)
             module.position_embeddings = nn.Parameter(resized, requires_grad=positions.requires_grad)
 
 
-def take_image_size(config_class: type[PixioConfig], source: Any, kwargs: dict[str, Any]) -> int | None:
+def take_image_size(source: Any, kwargs: dict[str, Any]) -> int | None:
     """Replace the image size in the arguments of from_pretrained by the stored one; return the one that was asked for.
 
     None where it is the stored one, or the source has no configuration to tell.
@@ -66,7 +66,7 @@ def take_image_size(config_class: type[PixioConfig], source: Any, kwargs: dict[s
     if wanted is None or source is None:
         return None
     try:
-        stored = config_class.from_pretrained(
+        stored = PixioConfig.from_pretrained(
             source, **{name: kwargs[name] for name in SOURCE_ARGUMENTS if name in kwargs}
         )
     except OSError:
