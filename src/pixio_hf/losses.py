@@ -35,8 +35,7 @@ def valid_depth_mask(labels: Tensor, min_depth: float, max_depth: float) -> Tens
         raise ValueError(
             f"Depth limits in metres must satisfy 0 <= min_depth < max_depth < inf, got {min_depth} and {max_depth}."
         )
-    if labels.dtype == torch.bool or labels.is_complex():
-        raise ValueError(f"Depths must be numbers in metres, got a tensor of {labels.dtype}.")
+    _check_metres(labels)
     if not labels.is_floating_point():
         labels = labels.float()  # torch compares no unsigned numbers of more than 8 bits
     return (labels > 0) & (labels >= min_depth) & (labels <= max_depth)
@@ -53,6 +52,7 @@ def silog_loss(predicted_depth: Tensor, labels: Tensor, min_depth: float, max_de
             f"predicted_depth and labels must have the same shape (B, H, W), got {tuple(predicted_depth.shape)} and "
             f"{tuple(labels.shape)}. Resize the labels (nearest) or drop the channel axis."
         )
+    _check_metres(labels)
     predicted_depth, labels = predicted_depth.float(), labels.float()
     valid = valid_depth_mask(labels, min_depth, max_depth)
     # Ignored pixels are replaced before the logarithm, not after: infinity times a zero gradient would be NaN.
@@ -62,6 +62,11 @@ def silog_loss(predicted_depth: Tensor, labels: Tensor, min_depth: float, max_de
     mean_square = difference.square().sum() / num_valid
     mean = difference.sum() / num_valid
     return _sqrt_with_zero_gradient_at_zero(mean_square - SILOG_VARIANCE_FOCUS * mean.square())
+
+
+def _check_metres(labels: Tensor) -> None:
+    if labels.dtype == torch.bool or labels.is_complex():
+        raise ValueError(f"Depths must be numbers in metres, got a tensor of {labels.dtype}.")
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:

@@ -48,7 +48,12 @@ def half_folder(tmp_path_factory) -> str:
 def test_half_checkpoint_loads_in_float32_unless_asked(half_folder, model_class):
     model = model_class.from_pretrained(half_folder)
     assert dtypes(model) == {torch.float32} and model.config.dtype == torch.float32
-    for asked in ({"dtype": "auto"}, {"dtype": torch.bfloat16}, {"dtype": "bfloat16"}, {"torch_dtype": torch.bfloat16}):
+    for asked in (
+        {"dtype": "auto"},
+        {"dtype": torch.bfloat16},
+        {"dtype": "bfloat16"},
+        {"torch_dtype": torch.bfloat16},
+    ):
         assert dtypes(model_class.from_pretrained(half_folder, **asked)) == {torch.bfloat16}, asked
     config = PixioConfig.from_pretrained(half_folder)
     assert config.dtype == torch.bfloat16
@@ -128,7 +133,9 @@ def test_another_image_size_through_auto_classes_and_configurations(half_folder)
     options = {"ignore_mismatched_sizes": True}
     for model in (
         AutoModel.from_pretrained(half_folder, image_size=96, **options),
-        AutoModel.from_pretrained(half_folder, config=PixioConfig.from_pretrained(half_folder, image_size=96), **options),
+        AutoModel.from_pretrained(
+            half_folder, config=PixioConfig.from_pretrained(half_folder, image_size=96), **options
+        ),
         AutoModelForDepthEstimation.from_pretrained(half_folder, image_size=96, **options).pixio,
     ):
         assert torch.equal(model(images).last_hidden_state, expected)
@@ -171,4 +178,6 @@ def test_report_names_new_heads_and_no_decoder(half_folder, caplog, model_class)
     has_head = model_class not in (PixioModel, PixioBackbone, PixioForPreTraining)
     assert ("MISSING" in caplog.text) == has_head
     assert "decoder" not in caplog.text
-    assert any(key.startswith("decoder.") for key in info["unexpected_keys"]) == (model_class is not PixioForPreTraining)
+    assert any(key.startswith("decoder.") for key in info["unexpected_keys"]) == (
+        model_class is not PixioForPreTraining
+    )
