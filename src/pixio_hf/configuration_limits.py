@@ -41,7 +41,7 @@ FLAGS = ("qkv_bias", "apply_layernorm", "reshape_hidden_states", "norm_pix_loss"
 KINDS = {str: "names", int: "whole numbers"}
 LISTS = {"out_features": str, "out_indices": int, "stage_names": str, "architectures": str}  # None for none
 DICTIONARIES = ("id2label", "label2id")
-PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 # Numbers in [0, 1).
 RATES = ("drop_path_rate", "hidden_dropout_prob", "attention_probs_dropout_prob", "mask_ratio")
 # Numbers above 0: field -> largest value.
