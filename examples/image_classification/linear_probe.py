@@ -139,7 +139,7 @@ def main(args: ProbeArguments) -> dict[str, float]:
         progress.set_postfix(loss=f"{loss.item():.4f}")
     with torch.no_grad():  # the same function of plain features
         classifier.weight /= std
-        classifier.bias -= classifier.weight @ mean
+        classifier.bias.sub_(classifier.weight @ mean)
 
     features, labels = encode(model, val, args)
     with torch.no_grad():

@@ -4,14 +4,24 @@
 Three spellings of Pixio exist: the official Hub's (`encoder.layer.0.attention.attention.query`, `.mlp.fc1`), what
 transformers 5.23 writes (`.intermediate.dense`, `.output.dense`) and its in-memory names (`layers.0.attention.q_proj`).
 All load; only the official one is written, because every transformers >= 5.0 reads it. transformers skips its own table
-for classes from outside the library, so that each layer would silently stay random: `register_key_mapping` hands it ours.
+for classes from outside the library, so that each layer would silently stay random. Our models therefore load with
+`encoder_spellings` and save with `encoder_key_mapping`; transformers' own Pixio classes stay as they are.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from transformers.conversion_mapping import register_checkpoint_conversion_mapping
+from transformers.conversion_mapping import (
+    get_checkpoint_conversion_mapping,
+    register_checkpoint_conversion_mapping,
+)
 from transformers.core_model_loading import WeightRenaming
+
+# Parts of an encoder in memory; parts beside it in models of this family, of pre-training and of tasks.
+ENCODER_PARTS = ("embeddings.", "layers.", "layernorm.")
+FAMILY_PARTS = ("decoder", "projection")
+HEAD_PARTS = ("head", "classifier")
 
 # A name starts the key or follows a dot; without this, `resize_layers.0` would count as `layers.0`.
 START = r"(?<![^.])"
@@ -57,8 +67,8 @@ def check_encoder_keys(prefix: str, missing_keys: Any, unexpected_keys: Any, sou
     Raises:
         ValueError: names the first few keys.
     """
-    encoder_parts = tuple(f"{prefix}{part}" for part in ("embeddings.", "layers.", "layernorm."))
-    unread_parts = (*encoder_parts, "embeddings.", "layers.", "layernorm.", "pixio.")
+    encoder_parts = tuple(f"{prefix}{part}" for part in ENCODER_PARTS)
+    unread_parts = (*encoder_parts, *ENCODER_PARTS, "pixio.")
     missing = sorted(key for key in missing_keys if key.startswith(encoder_parts))
     unread = sorted(key for key in unexpected_keys if key.startswith(unread_parts))
     for keys, problem in ((missing, "lacks encoder weights"), (unread, "holds encoder weights that the model lacks")):
@@ -70,39 +80,65 @@ def check_encoder_keys(prefix: str, missing_keys: Any, unexpected_keys: Any, sou
             )
 
 
-class SpellingRename(WeightRenaming):
-    """Renaming that reads several spellings of a name and writes back one of them.
+def check_encoder_sizes(prefix: str, mismatched_keys: Iterable[Any], source: Any) -> None:
+    """Raise where encoder weights have another shape in the checkpoint than in the model, or a decoder's positions do.
 
-    transformers reverses on saving only those renames that matched on loading, to the spelling that was read. As a
-    pattern here matches the in-memory spelling too, it always counts as used, and always reverses to `written`.
+    Args:
+        prefix: as in check_encoder_keys.
+        mismatched_keys: (name in memory, stored shape, shape in the model) each.
+
+    Raises:
+        ValueError: names the first few weights and their shapes.
     """
+    parts = tuple(f"{prefix}{part}" for part in ENCODER_PARTS)
+    wrong = sorted(
+        (key, tuple(stored), tuple(wanted))
+        for key, stored, wanted in mismatched_keys
+        if key.startswith(parts) or (key.endswith("position_embeddings") and stored[-1] == wanted[-1])
+    )
+    if wrong:
+        shown = "; ".join(
+            f"{key} is {stored} in the checkpoint, {wanted} in the model" for key, stored, wanted in wrong[:3]
+        )
+        more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ValueError(
+            f"Encoder weights of {str(source)!r} have another shape than the configuration asks for, and would be left at"
+            f" random values: {shown}{more}. ignore_mismatched_sizes=True is for heads; leave hidden_size, patch_size,"
+            " num_channels and the like as stored. image_size need not be set: images of any size can be given."
+        )
+
+
+class SpellingRename(WeightRenaming):
+    """Renaming that reads several spellings of a name and, reversed by transformers when it saves, writes one of them."""
 
     __slots__ = ("written",)
 
-    def __init__(self, source_patterns, target_patterns, written: str | None = None):
+    def __init__(self, source_patterns, target_patterns, written: str):
         super().__init__(source_patterns=source_patterns, target_patterns=target_patterns)
         self.written = written
 
-    def reverse_transform(self):
-        assert self.written is not None
+    def reverse_transform(self) -> WeightRenaming:
         name = self._original_target_patterns[0].replace(".", r"\.")
         following = r"(?=\d)" if self.written == "encoder.layer." else ""
-        # Not by `copy`, which transformers has from 5.21 on.
-        reverse = WeightRenaming(START + name + following, self.written)
-        reverse.scope_prefix, reverse.base_model_prefix = self.scope_prefix, self.base_model_prefix
-        return reverse
+        return WeightRenaming(source_patterns=START + name + following, target_patterns=self.written)
 
-    def copy(self, source_patterns, target_patterns, **kwargs):
-        copy = super().copy(source_patterns, target_patterns, **kwargs)  # called by transformers, where it has it
-        copy.written = self.written
-        return copy
+
+def encoder_spellings() -> dict[str, str]:
+    """Pattern of the spellings of a name -> name in memory, as `from_pretrained(key_mapping=...)` takes them."""
+    return {read: in_memory for read, in_memory, _ in ENCODER_NAMES}
 
 
 def encoder_key_mapping() -> list[SpellingRename]:
-    """The renames of ENCODER_NAMES as transformers' weight transforms, fresh ones at each call."""
+    """The renames of ENCODER_NAMES as transformers' weight transforms, which write the official names."""
     return [SpellingRename(read, in_memory, written) for read, in_memory, written in ENCODER_NAMES]
 
 
 def register_key_mapping() -> None:
-    """Make transformers apply the mapping when it loads and saves models of type "pixio"; safe to call again."""
-    register_checkpoint_conversion_mapping("pixio", encoder_key_mapping(), overwrite=True)  # pyright: ignore[reportArgumentType]
+    """Make transformers apply its own table for "pixio" to our classes too; safe to call again.
+
+    Needed where one of ours is a part of another model, such as the backbone of UperNet. The table itself stays as it is,
+    so that transformers' own Pixio models, and models around them, load and save as in a process without this package.
+    """
+    mapping = get_checkpoint_conversion_mapping("pixio")
+    if mapping is not None:
+        register_checkpoint_conversion_mapping("pixio", mapping, overwrite=True)

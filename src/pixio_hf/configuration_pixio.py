@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub.dataclasses import strict
 from transformers.models.pixio import configuration_pixio as upstream
 
+from .configuration_limits import (
+    MAX_GRID_SIZE,
+    SIZE_LISTS,
+    check_block_parameters,
+    check_field,
+    check_nesting,
+    checked_fields,
+    explain_field_errors,
+)
+
 # SPEC 1.2. Decoders: SPEC 2.4 gives one width for every encoder; head widths: SPEC 5.2.
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -34,16 +44,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 HEAD_TYPES = ("dpt", "linear")
-# JSON knows lists only: a configuration that was loaded equals the one that was saved.
-SIZE_LISTS = (
-    "neck_hidden_sizes",
-    "view_taps",
-    "reconstruction_neck_hidden_sizes",
-    "geometric_dense_hidden_sizes",
-    "geometric_global_hidden_sizes",
-)
+VIEW_MLP_RATIO = 4  # of the multi-view transformer, whatever the encoder has
 
 
+@checked_fields
 @strict
 class PixioConfig(upstream.PixioConfig):
     r"""Configuration of every Pixio model: transformers' PixioConfig and the fields below.
@@ -78,7 +82,7 @@ class PixioConfig(upstream.PixioConfig):
     `drop_path_rate` is the rate of the last block; it grows linearly from 0 at the first (SPEC 2.7).
 
     Raises:
-        ValueError: a field is out of its range, or fields contradict each other.
+        ValueError: a field is of a wrong type, out of its range or absurdly large, or fields contradict each other.
     """
 
     if TYPE_CHECKING:  # transformers also allows lists; validate_encoder refuses them
@@ -113,14 +117,42 @@ class PixioConfig(upstream.PixioConfig):
     geometric_global_hidden_sizes: list[int] | tuple[int, ...] = (128, 256, 512)
 
     def __post_init__(self, **kwargs):
+        # JSON knows lists only: a configuration that was loaded equals the one that was saved.
         for name in SIZE_LISTS:
             setattr(self, name, list(getattr(self, name)))
+        for name, value in kwargs.items():
+            check_field(name, value)
         super().__post_init__(**kwargs)
-        # Called here too, so that users meet a plain ValueError rather than the dataclass library's own error type.
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Check what fields may hold together; each one alone is checked whenever it is set.
+
+        Raises:
+            ValueError: fields contradict each other, or make a model of absurd size.
+        """
         self.validate_encoder()
         self.validate_masking()
         self.validate_heads()
         self.validate_reconstruction()
+
+    @classmethod
+    def get_config_dict(cls, *args, **kwargs) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read a configuration file as transformers does; one that is nested absurdly deep is a ValueError."""
+        try:
+            return super().get_config_dict(*args, **kwargs)
+        except RecursionError as error:
+            raise ValueError(f"The configuration of {args[0] if args else None!r} is nested too deeply.") from error
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs) -> Any:
+        """Build a configuration from a dictionary and overriding fields, and check the outcome as on construction."""
+        check_nesting(config_dict)
+        with explain_field_errors():
+            loaded: Any = super().from_dict(config_dict, **kwargs)
+        config = loaded[0] if isinstance(loaded, tuple) else loaded
+        config.check_together()
+        return loaded
 
     @classmethod
     def preset(cls, name: str, **overrides) -> "PixioConfig":
@@ -147,45 +179,25 @@ class PixioConfig(upstream.PixioConfig):
         return [self.drop_path_rate * block / last for block in range(self.num_hidden_layers)]
 
     def validate_encoder(self):
-        """Sizes of the encoder are positive and fit each other."""
-        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "mlp_ratio", "num_channels"):
-            _check_positive(self, name)
-        for name in ("image_size", "patch_size"):
-            value = getattr(self, name)
-            if isinstance(value, list | tuple):
-                raise ValueError(f"{name} must be one number (Pixio's images and patches are square), got {value}.")
-            _check_positive(self, name)
+        """Sizes of the encoder fit each other."""
         if self.image_size % self.patch_size:
             raise ValueError(f"image_size {self.image_size} must be a multiple of patch_size {self.patch_size}.")
-        if self.n_cls_tokens < 1:
-            raise ValueError(f"n_cls_tokens must be at least 1, got {self.n_cls_tokens}.")
+        if self.patch_grid_size > MAX_GRID_SIZE:
+            raise ValueError(
+                f"image_size {self.image_size} must be at most {MAX_GRID_SIZE} patches of {self.patch_size} pixels."
+            )
         _check_heads(self, "hidden_size", "num_attention_heads")
-        for name in ("drop_path_rate", "hidden_dropout_prob", "attention_probs_dropout_prob"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}.")
+        check_block_parameters("", self.hidden_size, self.num_hidden_layers, self.mlp_ratio)
 
     def validate_masking(self):
-        """Decoder and mask settings are in range; whether blocks tile an image is checked where the image is known."""
-        for name in (
-            "decoder_hidden_size",
-            "decoder_num_hidden_layers",
-            "decoder_num_attention_heads",
-            "mask_grid_size",
-        ):
-            _check_positive(self, name)
+        """Sizes of the decoder fit each other; whether blocks tile an image is checked where the image is known."""
         _check_heads(self, "decoder_hidden_size", "decoder_num_attention_heads")
-        if not 0 <= self.mask_ratio < 1:
-            raise ValueError(f"mask_ratio must lie in [0, 1), got {self.mask_ratio}.")
+        check_block_parameters("decoder_", self.decoder_hidden_size, self.decoder_num_hidden_layers, self.mlp_ratio)
 
     def validate_heads(self):
         """Settings of the dense heads and of the projection onto a teacher are in range."""
         if self.head_type not in HEAD_TYPES:
             raise ValueError(f"head_type must be one of {', '.join(HEAD_TYPES)}, got {self.head_type!r}.")
-        if len(self.neck_hidden_sizes) != 4 or min(self.neck_hidden_sizes) < 1:
-            raise ValueError(f"neck_hidden_sizes must be four positive widths, got {self.neck_hidden_sizes}.")
-        _check_positive(self, "fusion_hidden_size")
-        if self.projection_size is not None:
-            _check_positive(self, "projection_size")
         if not (0 < self.min_depth < self.max_depth and math.isfinite(self.max_depth)):
             raise ValueError(
                 f"Depths must satisfy 0 < min_depth < max_depth (metres), got {self.min_depth} and {self.max_depth}."
@@ -194,48 +206,30 @@ class PixioConfig(upstream.PixioConfig):
             if self.window_stride is not None:
                 raise ValueError(f"window_stride {self.window_stride} needs a window_size; set it or drop the stride.")
             return
-        if self.window_size < 1 or self.window_size % self.patch_size:
+        if self.window_size % self.patch_size:
             raise ValueError(
                 f"window_size {self.window_size} must be a positive multiple of patch_size {self.patch_size}."
             )
-        if self.window_stride is not None and not 1 <= self.window_stride <= self.window_size:
+        if self.window_stride is not None and self.window_stride > self.window_size:
             raise ValueError(
                 f"window_stride must lie between 1 and window_size {self.window_size}, got {self.window_stride}."
             )
 
     def validate_reconstruction(self):
-        """Sizes of the multi-view transformer and of the reconstruction heads are positive and fit each other."""
-        for name in (
-            "view_hidden_size",
-            "view_num_hidden_layers",
-            "view_num_attention_heads",
-            "pose_hidden_size",
-            "scale_hidden_size",
-        ):
-            _check_positive(self, name)
+        """Sizes of the multi-view transformer and of the reconstruction heads fit each other."""
         _check_heads(self, "view_hidden_size", "view_num_attention_heads")
-        if len(self.view_taps) != 2 or not 0 <= self.view_taps[0] < self.view_taps[1] < self.view_num_hidden_layers:
+        check_block_parameters("view_", self.view_hidden_size, self.view_num_hidden_layers, VIEW_MLP_RATIO)
+        first, second = self.view_taps
+        if not first < second < self.view_num_hidden_layers:
             raise ValueError(
                 "view_taps must be two increasing block numbers below view_num_hidden_layers"
                 f" {self.view_num_hidden_layers}, got {self.view_taps}."
             )
-        if self.reconstruction_fusion_hidden_size < 2 or self.reconstruction_fusion_hidden_size % 2:
+        if self.reconstruction_fusion_hidden_size % 2:
             raise ValueError(
                 "reconstruction_fusion_hidden_size must be an even number, got"
                 f" {self.reconstruction_fusion_hidden_size}."
             )
-        for name, length in (
-            ("reconstruction_neck_hidden_sizes", 4),
-            ("geometric_dense_hidden_sizes", 3),
-            ("geometric_global_hidden_sizes", 3),
-        ):
-            if len(getattr(self, name)) != length or min(getattr(self, name)) < 1:
-                raise ValueError(f"{name} must be {length} positive widths, got {getattr(self, name)}.")
-
-
-def _check_positive(config: PixioConfig, name: str) -> None:
-    if getattr(config, name) < 1:
-        raise ValueError(f"{name} must be at least 1, got {getattr(config, name)}.")
 
 
 def _check_heads(config: PixioConfig, width_name: str, heads_name: str) -> None:

@@ -35,6 +35,9 @@ def valid_depth_mask(labels: Tensor, min_depth: float, max_depth: float) -> Tens
         raise ValueError(
             f"Depth limits in metres must satisfy 0 <= min_depth < max_depth < inf, got {min_depth} and {max_depth}."
         )
+    _check_metres(labels)
+    if not labels.is_floating_point():
+        labels = labels.float()  # torch compares no unsigned numbers of more than 8 bits
     return (labels > 0) & (labels >= min_depth) & (labels <= max_depth)
 
 
@@ -49,6 +52,7 @@ def silog_loss(predicted_depth: Tensor, labels: Tensor, min_depth: float, max_de
             f"predicted_depth and labels must have the same shape (B, H, W), got {tuple(predicted_depth.shape)} and "
             f"{tuple(labels.shape)}. Resize the labels (nearest) or drop the channel axis."
         )
+    _check_metres(labels)
     predicted_depth, labels = predicted_depth.float(), labels.float()
     valid = valid_depth_mask(labels, min_depth, max_depth)
     # Ignored pixels are replaced before the logarithm, not after: infinity times a zero gradient would be NaN.
@@ -58,6 +62,11 @@ def silog_loss(predicted_depth: Tensor, labels: Tensor, min_depth: float, max_de
     mean_square = difference.square().sum() / num_valid
     mean = difference.sum() / num_valid
     return _sqrt_with_zero_gradient_at_zero(mean_square - SILOG_VARIANCE_FOCUS * mean.square())
+
+
+def _check_metres(labels: Tensor) -> None:
+    if labels.dtype == torch.bool or labels.is_complex():
+        raise ValueError(f"Depths must be numbers in metres, got a tensor of {labels.dtype}.")
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
@@ -71,27 +80,39 @@ def segmentation_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -
 
 
 def check_class_ids(labels: Tensor, num_labels: int, ignore_index: int | None = None) -> None:
-    """Refuse labels, of any shape, that are no class numbers; on a GPU, torch would stop the whole process over them.
+    """Refuse labels that are no class numbers; see to_class_ids."""
+    to_class_ids(labels, num_labels, ignore_index)
 
-    Values are read only outside torch.compile and torch.export, whose graphs cannot depend on them.
+
+def to_class_ids(labels: Tensor, num_labels: int, ignore_index: int | None = None) -> Tensor:
+    """Class numbers of any integer type, signed or unsigned, as int64; any shape -> same shape.
+
+    Numbers that are no class are refused: on a GPU, torch would stop the whole process over them. Values are read only
+    outside torch.compile and torch.export, whose graphs cannot depend on them.
 
     Raises:
         ValueError: labels that are no integers, or one that is neither in 0 .. num_labels - 1 nor ignore_index.
     """
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"Class labels must be integers, got a tensor of {labels.dtype}.")
+    # torch compares no unsigned numbers of more than 8 bits.
+    ids = labels.to(torch.int64)
     if torch.compiler.is_compiling():
-        return
-    wrong = (labels < 0) | (labels >= num_labels)
+        return ids
+    wrong = (ids < 0) | (ids >= num_labels)
     if ignore_index is not None:
-        wrong &= labels != ignore_index
+        wrong &= ids != ignore_index
+    if labels.dtype == torch.uint64:
+        wrong |= ids < 0  # beyond int64: it wrapped around, perhaps to ignore_index
     if wrong.any():
-        found = ", ".join(str(value) for value in labels[wrong].unique()[:4].tolist())
+        beyond = 2**64 if labels.dtype == torch.uint64 else 0
+        values = (value + beyond * (value < 0) for value in ids[wrong].unique()[:4].tolist())
         ignored = "" if ignore_index is None else f" or {ignore_index} (ignored)"
         raise ValueError(
-            f"Class labels must lie in 0 .. {num_labels - 1}{ignored}, got {found}. Set num_labels of the configuration,"
-            " or renumber the labels (the image processor's do_reduce_labels lowers each class by one)."
+            f"Class labels must lie in 0 .. {num_labels - 1}{ignored}, got {', '.join(map(str, values))}. Set num_labels of"
+            " the configuration, or renumber the labels (the image processor's do_reduce_labels lowers each class by one)."
         )
+    return ids
 
 
 def _sqrt_with_zero_gradient_at_zero(value: Tensor) -> Tensor:

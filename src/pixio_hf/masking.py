@@ -99,3 +99,35 @@ def order_from_bool_mask(bool_masked_pos: Tensor) -> tuple[Tensor, int]:
             f" {bool_masked_pos.sum(dim=1).tolist()}."
         )
     return bool_masked_pos.to(torch.uint8).argsort(dim=1, stable=True), int(num_kept[0])
+
+
+def resolve_ids_keep(
+    pixel_values: Tensor, patch_size: int, bool_masked_pos: Tensor | None, ids_keep: Tensor | None
+) -> Tensor | None:
+    """Turn either form of mask into patch ids to keep: (B, K), or None where nothing is masked.
+
+    Raises:
+        ValueError: both masks given, or one of a wrong shape.
+    """
+    if bool_masked_pos is None and ids_keep is None:
+        return None
+    if bool_masked_pos is not None and ids_keep is not None:
+        raise ValueError("Give at most one of bool_masked_pos and ids_keep.")
+    batch_size, _, height, width = pixel_values.shape
+    num_patches = (height // patch_size) * (width // patch_size)
+    if ids_keep is not None:
+        if ids_keep.dim() != 2 or ids_keep.shape[0] != batch_size or ids_keep.shape[1] > num_patches:
+            raise ValueError(
+                f"ids_keep must have shape ({batch_size}, K) with K at most {num_patches}, got {tuple(ids_keep.shape)}."
+            )
+        if ids_keep.is_floating_point() or ids_keep.dtype == torch.bool:
+            raise ValueError(f"ids_keep must hold whole numbers, the ids of patches, got {ids_keep.dtype}.")
+        return ids_keep.long()
+    assert bool_masked_pos is not None
+    if bool_masked_pos.shape != (batch_size, num_patches):
+        raise ValueError(
+            f"bool_masked_pos must have shape ({batch_size}, {num_patches}), one entry per patch, got"
+            f" {tuple(bool_masked_pos.shape)}."
+        )
+    order, num_kept = order_from_bool_mask(bool_masked_pos.bool())
+    return order[:, :num_kept]

@@ -4,7 +4,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -13,123 +13,52 @@ from transformers.backbone_utils import filter_output_hidden_states
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_outputs import BackboneOutput, BaseModelOutputWithPooling
 from transformers.models.pixio import modeling_pixio as upstream
+from transformers.utils import logging
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
-from transformers.utils.output_capturing import capture_outputs
 
-from .checkpoint_names import check_encoder_keys, hub_to_memory_name, register_key_mapping
+from .checkpoint_names import (
+    FAMILY_PARTS,
+    HEAD_PARTS,
+    check_encoder_keys,
+    check_encoder_sizes,
+    encoder_key_mapping,
+    encoder_spellings,
+    hub_to_memory_name,
+    register_key_mapping,
+)
 from .configuration_pixio import PixioConfig
-from .masking import order_from_bool_mask
-from .stochastic_depth import add_kept_branch, draw_kept_samples
+from .encoder_layers import PixioEmbeddings, PixioLayer, prepare_checkpointing, require_grad_of_output
+from .masking import resolve_ids_keep
+from .output_requests import pop_output_request, select_hidden_states
+from .positions import interpolate_positions, resize_position_embeddings, take_image_size
 
+logger = logging.get_logger(__name__)
 
-class PixioEmbeddings(upstream.PixioEmbeddings):
-    """Class tokens, patches and positions, whole or masked: (B, C, H, W) -> (B, n_cls_tokens + N or K, D)."""
-
-    patch_size: int  # pyright: ignore[reportIncompatibleVariableOverride]
-    config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, pixel_values: Tensor, ids_keep: Tensor | None = None
-    ) -> Tensor:
-        self.check_pixel_values(pixel_values)
-        batch_size, _, height, width = pixel_values.shape
-        patches = self.patch_embeddings(pixel_values.to(self.patch_embeddings.projection.weight.dtype))
-        class_positions, patch_positions = self.split_positions(height, width)
-        # Positions come before masking, so that a kept patch keeps the position it was cut from (SPEC 2.1).
-        patches = patches + patch_positions
-        if ids_keep is not None:
-            patches = patches.gather(1, ids_keep[:, :, None].expand(-1, -1, patches.shape[-1]))
-        class_tokens = (self.cls_token + class_positions).expand(batch_size, -1, -1)
-        return self.dropout(torch.cat((class_tokens, patches), dim=1))
-
-    def split_positions(self, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """Position embeddings of class tokens and of an image's patches: (1, n_cls_tokens, D) and (1, N, D)."""
-        return interpolate_positions(
-            self.position_embeddings, self.n_cls_tokens, height // self.patch_size, width // self.patch_size
-        )
-
-    def check_pixel_values(self, pixel_values: Tensor) -> None:
-        """Refuse images that the patch grid cannot hold; transformers would crop them silently.
-
-        Raises:
-            ValueError: not a (B, C, H, W) batch of the configured channels with sides that are multiples of the patch.
-        """
-        num_channels, patch_size = self.config.num_channels, self.patch_size
-        if pixel_values.dim() != 4 or pixel_values.shape[1] != num_channels:
-            raise ValueError(
-                f"pixel_values must have shape (batch_size, {num_channels}, height, width), got"
-                f" {tuple(pixel_values.shape)}."
-            )
-        height, width = pixel_values.shape[-2:]
-        if height < patch_size or width < patch_size or height % patch_size or width % patch_size:
-            raise ValueError(
-                f"Image sides must be multiples of the patch size {patch_size}, got {height} x {width} pixels. Resize the"
-                " images, for example with PixioImageProcessor, or pad them."
-            )
-
-
-def interpolate_positions(
-    positions: Tensor, n_cls_tokens: int, grid_height: int, grid_width: int
-) -> tuple[Tensor, Tensor]:
-    """Resample square position embeddings to a grid, (1, n_cls_tokens + N0, D) -> class part and (1, N, D) (SPEC 1.4).
-
-    Bicubic with half-pixel centres, without antialiasing, in float32; the native grid is returned as stored.
-    """
-    class_positions, patch_positions = positions[:, :n_cls_tokens], positions[:, n_cls_tokens:]
-    side = math.isqrt(patch_positions.shape[1])
-    if grid_height == side and grid_width == side:
-        return class_positions, patch_positions
-    grid = patch_positions.reshape(1, side, side, -1).permute(0, 3, 1, 2).float()
-    grid = nn.functional.interpolate(grid, size=(grid_height, grid_width), mode="bicubic", align_corners=False)
-    return class_positions, grid.flatten(2).transpose(1, 2).to(positions.dtype)
-
-
-class PixioLayer(upstream.PixioLayer):
-    """Pre-norm transformer block with a stochastic depth rate of its own: (B, T, D) -> (B, T, D) (SPEC 1.1, 2.7).
-
-    In training a sample's dropped branches are not computed, other than in a compiled graph, whose shapes must not vary,
-    under an attention mask, and where attentions are asked for. The distribution is the same either way.
-    """
-
-    def __init__(self, config: PixioConfig, drop_path_rate: float = 0.0):
-        super().__init__(config)
-        # The original initialises query, key and value as one (3D, D) matrix: a bound of sqrt(6 / (3D + D)) instead of
-        # sqrt(6 / 2D). Noted on the projections, as transformers' initialisation passes over modules outside the
-        # library that own no weight themselves, such as the attention around them.
-        for projection in (self.attention.q_proj, self.attention.k_proj, self.attention.v_proj):
-            projection.glorot_gain = math.sqrt(0.5)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
-        self.drop_path_rate = drop_path_rate
-        self.drop_path = upstream.PixioDropPath(drop_path_rate) if drop_path_rate > 0 else nn.Identity()
-
-    def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None, **kwargs) -> Tensor:
-        needs_whole_batch = (
-            attention_mask is not None
-            or torch.compiler.is_compiling()
-            or kwargs.get("output_attentions", self.attention.config.output_attentions)
-        )
-        if not self.training or self.drop_path_rate == 0 or needs_whole_batch:
-            return super().forward(hidden_states, attention_mask, **kwargs)
-
-        def attend(tokens: Tensor) -> Tensor:
-            return self.dropout(self.attention(self.layernorm_before(tokens), None, **kwargs)[0])
-
-        def transform(tokens: Tensor) -> Tensor:
-            return self.dropout(self.mlp(self.layernorm_after(tokens)))
-
-        for branch in (attend, transform):
-            kept = draw_kept_samples(len(hidden_states), self.drop_path_rate)
-            hidden_states = add_kept_branch(hidden_states, branch, kept, self.drop_path_rate)
-        return hidden_states
+ModelType = TypeVar("ModelType", bound="PixioPreTrainedModel")
 
 
 class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
-    """Base of all models: configuration class, initialisation of SPEC 2.6, loading that never leaves the encoder random."""
+    """Base of all models: configuration class, initialisation of SPEC 2.6, loading that never leaves the encoder random.
+
+    Every model is float32 unless a type is asked for, whatever type a checkpoint is stored in: bfloat16 weights are too
+    coarse for an optimiser's steps.
+    """
+
+    if TYPE_CHECKING:  # transformers' own is decorated in a way that loses its type
+
+        def to(self: ModelType, *args, **kwargs) -> ModelType: ...  # pyright: ignore[reportIncompatibleMethodOverride]
 
     config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
     config_class = PixioConfig
     base_model_prefix = "pixio"
     _no_split_modules = ["PixioEmbeddings", "PixioLayer"]
-    _can_record_outputs = {"hidden_states": PixioLayer, "attentions": upstream.PixioAttention}
+    # Hidden states and attentions are collected by the encoder's own loop. transformers would leave hooks on the layers
+    # that cannot be pickled.
+    _can_record_outputs = {}
+    # transformers reverses these when it saves.
+    _weight_conversions = encoder_key_mapping()
+    # Losses are means: Trainer must not divide them by num_items_in_batch.
+    accepts_loss_kwargs = False
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
@@ -151,24 +80,77 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
             super()._init_weights(module)  # norms, running statistics
 
     @classmethod
+    def _from_config(cls, config: PixioConfig, **kwargs) -> Any:
+        # The type of the model around this one, which torch's default is while that is built, and not the type that the
+        # configuration's own checkpoint is stored in.
+        if kwargs.get("dtype") is None and kwargs.get("torch_dtype") is None:
+            kwargs["dtype"] = torch.get_default_dtype()
+        return super()._from_config(config, **kwargs)
+
+    @overload
+    @classmethod
+    def from_pretrained(  # pyright: ignore[reportIncompatibleMethodOverride]
+        cls: type[ModelType], pretrained_model_name_or_path: Any, *args, output_loading_info: Literal[True], **kwargs
+    ) -> tuple[ModelType, dict[str, Any]]: ...
+
+    @overload
+    @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path, *args, allow_incomplete_encoder: bool = False, **kwargs
+        cls: type[ModelType], pretrained_model_name_or_path: Any, *args, output_loading_info: bool = ..., **kwargs
+    ) -> ModelType: ...
+
+    @classmethod
+    def from_pretrained(  # pyright: ignore[reportIncompatibleMethodOverride]
+        cls, pretrained_model_name_or_path: Any, *args, allow_incomplete_encoder: bool = False, **kwargs
     ) -> Any:
         """Load a checkpoint as transformers does, and refuse one that leaves encoder weights random or unread.
 
         Args:
+            pretrained_model_name_or_path: a folder or a repository of the Hub.
             allow_incomplete_encoder: accept missing and unexpected encoder keys, for example to load fewer layers.
+            dtype: type of the weights in memory. Not given: float32, right for training, whatever type is stored;
+                "auto": the stored type, as `config.dtype` states it; or a type, such as torch.bfloat16 to predict.
+            image_size: another native size than the stored one. Together with `ignore_mismatched_sizes=True` position
+                embeddings are interpolated to it. It is not needed: images of any size can be given to any model.
+            ignore_mismatched_sizes: start heads of another shape than the stored one anew. Encoder weights of another
+                shape are refused.
 
         Raises:
-            ValueError: an encoder key is missing from the checkpoint or unknown to the model.
+            ValueError: an encoder key is missing from the checkpoint or unknown to the model, or has another shape.
         """
         return_info = kwargs.pop("output_loading_info", False)
+        if kwargs.get("dtype") is None and kwargs.get("torch_dtype") is None:
+            kwargs["dtype"] = torch.float32
+        kwargs["key_mapping"] = {**(kwargs.get("key_mapping") or {}), **encoder_spellings()}
+        wanted_size = None
+        if kwargs.get("ignore_mismatched_sizes"):
+            wanted_size = take_image_size(pretrained_model_name_or_path, kwargs)
         loaded: Any = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
         model, info = loaded
+        if getattr(model, "hf_quantizer", None) is None:
+            # What was read is not what is written: the class has the mapping to the official names.
+            model.__dict__.pop("_weight_conversions", None)
+        info["unexpected_keys"] = {*info["unexpected_keys"], *model.__dict__.pop("_unused_parts", ())}
         if not allow_incomplete_encoder:
             prefix = "" if isinstance(model, upstream.PixioModel) else "pixio."
+            check_encoder_sizes(prefix, info["mismatched_keys"], pretrained_model_name_or_path)
             check_encoder_keys(prefix, info["missing_keys"], info["unexpected_keys"], pretrained_model_name_or_path)
+        if wanted_size is not None:
+            resize_position_embeddings(model, wanted_size)
         return (model, info) if return_info else model
+
+    def _adjust_missing_and_unexpected_keys(self, loading_info: Any) -> None:
+        """Keep parts of other Pixio models, such as the decoder of pre-training, out of transformers' report.
+
+        An encoder or a model with a head is meant to leave them out. They stay in `output_loading_info`.
+        """
+        super()._adjust_missing_and_unexpected_keys(loading_info)
+        own = {name for name, _ in self.named_children()}
+        is_encoder = isinstance(self, upstream.PixioModel | upstream.PixioBackbone)
+        parts = FAMILY_PARTS + HEAD_PARTS if is_encoder else FAMILY_PARTS
+        unused = tuple(f"{part}." for part in parts if part not in own)
+        self._unused_parts = {key for key in loading_info.unexpected_keys if key.startswith(unused)}
+        loading_info.unexpected_keys = set(loading_info.unexpected_keys) - self._unused_parts
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args, **kwargs) -> Any:
         """As in any module, and encoder weights are found in every spelling known on disk.
@@ -181,9 +163,27 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
             renamed._metadata = metadata  # pyright: ignore[reportAttributeAccessIssue]
         return super().load_state_dict(renamed, *args, **kwargs)
 
+    def train(self, mode: bool = True):
+        """Switch to training mode, with a warning where weights to be trained are too coarse for it."""
+        coarse = (torch.bfloat16, torch.float16)
+        if mode and any(weight.requires_grad and weight.dtype in coarse for weight in self.parameters()):
+            logger.warning_once(
+                "Weights to be trained are stored in 16 bits, in which small steps of an optimizer round to nothing. Load"
+                " the model in float32 (the default of from_pretrained) and train with bf16=True, that is, autocast."
+            )
+        return super().train(mode)
+
+    def enable_input_require_grads(self) -> None:
+        """Make the output of the patch embedding require a gradient; unlike transformers' hook, this can be pickled."""
+        hook = self.get_input_embeddings().register_forward_hook(require_grad_of_output)
+        self._require_grads_hook = hook
+        self._require_grads_hooks = [hook]
+
 
 class PixioModel(PixioPreTrainedModel, upstream.PixioModel):
     """Pixio encoder, whole or masked: (B, 3, H, W) -> last_hidden_state (B, n_cls_tokens + N or K, D) (SPEC 1)."""
+
+    config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, config: PixioConfig):
         super(upstream.PixioModel, self).__init__(config)  # not upstream's own, which would build its layers first
@@ -193,7 +193,7 @@ class PixioModel(PixioPreTrainedModel, upstream.PixioModel):
         self.post_init()
 
     @merge_with_config_defaults
-    @capture_outputs(tie_last_hidden_states=False)
+    @can_return_tuple
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
         pixel_values: Tensor | None = None,
@@ -207,15 +207,18 @@ class PixioModel(PixioPreTrainedModel, upstream.PixioModel):
         Args:
             pixel_values: normalised images (B, C, H, W); sides are multiples of the patch size.
             bool_masked_pos: (B, N), True = masked; every row masks the same count, visible patches stay in raster order.
-            ids_keep: (B, K) int64 patch ids to encode, in that order. At most one of the two.
+            ids_keep: (B, K) whole numbers, the patches to encode, in that order. At most one of the two.
             attention_mask: (B, n_cls_tokens + N or K), 0 = token that none attends to.
+            output_hidden_states: True, or numbers of the states to return (0 is the embedding); in kwargs, as
+                output_attentions, which takes attn_implementation="eager".
 
         Returns:
             last_hidden_state (B, n_cls_tokens + N or K, D) after the final LayerNorm, pooler_output (B, D): the mean of
             the normalised class tokens; hidden_states (before that LayerNorm) and attentions on request.
 
         Raises:
-            ValueError: pixel_values missing or of a wrong shape, both masks given, or a mask of a wrong shape.
+            ValueError: pixel_values missing or of a wrong shape, both masks given, a mask of a wrong shape, or attentions
+                asked for that the attention implementation does not compute.
         """
         if pixel_values is None:
             raise ValueError("You have to specify pixel_values.")
@@ -225,41 +228,25 @@ class PixioModel(PixioPreTrainedModel, upstream.PixioModel):
         attention_mask = create_bidirectional_mask(
             config=self.config, inputs_embeds=hidden_states, attention_mask=attention_mask
         )
+        wanted_states, wants_attentions = pop_output_request(self.config, kwargs)
+        hidden_states = prepare_checkpointing(hidden_states, self.layers)
+        states, attentions = [hidden_states], []
         for layer in self.layers:
-            hidden_states = layer(hidden_states, attention_mask, **kwargs)
+            if wants_attentions:
+                hidden_states, attention = layer(hidden_states, attention_mask, output_attentions=True, **kwargs)
+                attentions.append(attention)
+            else:
+                hidden_states = layer(hidden_states, attention_mask, **kwargs)
+            if wanted_states is not False:
+                states.append(hidden_states)
         hidden_states = self.layernorm(hidden_states)
         pooler_output = hidden_states[:, : self.config.n_cls_tokens].mean(dim=1)
-        return BaseModelOutputWithPooling(last_hidden_state=hidden_states, pooler_output=pooler_output)
-
-
-def resolve_ids_keep(
-    pixel_values: Tensor, patch_size: int, bool_masked_pos: Tensor | None, ids_keep: Tensor | None
-) -> Tensor | None:
-    """Turn either form of mask into patch ids to keep: (B, K), or None where nothing is masked.
-
-    Raises:
-        ValueError: both masks given, or one of a wrong shape.
-    """
-    if bool_masked_pos is None and ids_keep is None:
-        return None
-    if bool_masked_pos is not None and ids_keep is not None:
-        raise ValueError("Give at most one of bool_masked_pos and ids_keep.")
-    batch_size, _, height, width = pixel_values.shape
-    num_patches = (height // patch_size) * (width // patch_size)
-    if ids_keep is not None:
-        if ids_keep.dim() != 2 or ids_keep.shape[0] != batch_size or ids_keep.shape[1] > num_patches:
-            raise ValueError(
-                f"ids_keep must have shape ({batch_size}, K) with K at most {num_patches}, got {tuple(ids_keep.shape)}."
-            )
-        return ids_keep.long()
-    assert bool_masked_pos is not None
-    if bool_masked_pos.shape != (batch_size, num_patches):
-        raise ValueError(
-            f"bool_masked_pos must have shape ({batch_size}, {num_patches}), one entry per patch, got"
-            f" {tuple(bool_masked_pos.shape)}."
+        return BaseModelOutputWithPooling(
+            last_hidden_state=hidden_states,
+            pooler_output=pooler_output,
+            hidden_states=select_hidden_states(states, wanted_states),
+            attentions=tuple(attentions) if wants_attentions else None,
         )
-    order, num_kept = order_from_bool_mask(bool_masked_pos.bool())
-    return order[:, :num_kept]
 
 
 class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):
@@ -268,6 +255,8 @@ class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):
     Maps are normalised with the encoder's own final LayerNorm (SPEC 5.1). transformers' PixioBackbone normalises with a
     second LayerNorm, which stays untrained when it loads a PixioModel checkpoint.
     """
+
+    config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, config: PixioConfig):
         super(upstream.PixioBackbone, self).__init__(config)  # not upstream's own, which adds the second LayerNorm
@@ -299,8 +288,7 @@ class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):
         )
 
 
-# Here and not in registration.py alone: these models, which also travel as remote code, load and save nothing right
-# without it.
+# Here and not in registration.py alone: these models also travel as remote code, without it.
 register_key_mapping()
 
-__all__ = ["PixioBackbone", "PixioModel", "PixioPreTrainedModel"]
+__all__ = ["PixioBackbone", "PixioModel", "PixioPreTrainedModel", "interpolate_positions", "resolve_ids_keep"]

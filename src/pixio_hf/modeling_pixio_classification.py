@@ -7,7 +7,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .configuration_pixio import PixioConfig
 from .frozen_encoder import FreezableEncoder
-from .losses import check_class_ids
+from .losses import to_class_ids
 from .modeling_pixio import PixioModel, PixioPreTrainedModel
 
 
@@ -16,9 +16,6 @@ class PixioForImageClassification(FreezableEncoder, PixioPreTrainedModel):
 
     `freeze_encoder()` makes it a linear probe. The new layer starts as every linear of SPEC 2.6: Glorot uniform, zero bias.
     """
-
-    # Losses are means over images: Trainer must not divide them by num_items_in_batch.
-    accepts_loss_kwargs = False
 
     def __init__(self, config: PixioConfig):
         super().__init__(config)
@@ -82,8 +79,7 @@ class PixioForImageClassification(FreezableEncoder, PixioPreTrainedModel):
             )
         if problem_type != "single_label_classification":
             return labels.float()
-        check_class_ids(labels, num_labels)
-        return labels.long()
+        return to_class_ids(labels, num_labels)
 
 
 def infer_problem_type(labels: Tensor, num_labels: int) -> str:

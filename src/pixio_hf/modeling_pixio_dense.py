@@ -20,8 +20,9 @@ from .heads import (
     initialize_head_module,
     predict_parts,
 )
-from .losses import check_class_ids, segmentation_loss, silog_loss
+from .losses import segmentation_loss, silog_loss, to_class_ids
 from .modeling_pixio import PixioModel, PixioPreTrainedModel
+from .output_requests import pop_output_request, select_hidden_states
 from .sliding_window import predict_sliding_window
 
 logger = logging.get_logger(__name__)
@@ -30,8 +31,6 @@ logger = logging.get_logger(__name__)
 class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
     """Encoder and dense head shared by the dense tasks; subclasses turn logits into their task's output."""
 
-    # Losses are means over pixels: Trainer must not divide them by num_items_in_batch.
-    accepts_loss_kwargs = False
     pixel_label: str  # what a pixel of the labels holds, for messages
 
     def __init__(self, config: PixioConfig, num_labels: int):
@@ -63,7 +62,8 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
         """Refuse inputs that do not fit; return which of the encoder's states the caller wants.
 
         Raises:
-            ValueError: images missing, labels of another shape, or hidden states asked for in windowed prediction.
+            ValueError: images missing, labels of another shape, hidden states asked for in windowed prediction, or
+                attentions that the attention implementation does not compute.
         """
         if pixel_values is None:
             raise ValueError("You have to specify pixel_values.")
@@ -72,15 +72,12 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
                 f"labels must have shape {(pixel_values.shape[0], *pixel_values.shape[-2:])}, the {self.pixel_label} of"
                 f" every pixel, got {tuple(labels.shape)}."
             )
-        wanted = {
-            name: value if (value := kwargs.get(name)) is not None else getattr(self.config, name)
-            for name in ("output_hidden_states", "output_attentions")
-        }
-        if self.predicts_in_windows and any(wanted.values()):
+        states, attentions = pop_output_request(self.config, dict(kwargs))
+        if self.predicts_in_windows and (states is not False or attentions):
             raise ValueError(
                 "Hidden states and attentions do not exist for windowed prediction; set config.window_size = None."
             )
-        return wanted
+        return {"output_hidden_states": states, "output_attentions": attentions}
 
     def extract_features(self, pixel_values: Tensor, **kwargs) -> tuple[list[Tensor], BaseModelOutputWithPooling]:
         """Input of the head: (B, C, H, W) -> maps (B, 2D, h, w) of the tapped blocks, and the encoder's output."""
@@ -163,7 +160,7 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
         predicted_depth = config.max_depth * relative_depth.squeeze(1)
         loss = None
         if labels is not None:
-            loss = silog_loss(predicted_depth, labels.to(predicted_depth), config.min_depth, config.max_depth)
+            loss = silog_loss(predicted_depth, labels.to(self.device), config.min_depth, config.max_depth)
         return DepthEstimatorOutput(
             loss=loss,
             predicted_depth=predicted_depth,
@@ -211,7 +208,7 @@ class PixioForSemanticSegmentation(PixioDensePreTrainedModel):
         assert pixel_values is not None
         ignore_index = self.config.semantic_loss_ignore_index
         if labels is not None:
-            check_class_ids(labels, self.num_labels, ignore_index)
+            labels = to_class_ids(labels, self.num_labels, ignore_index)
         if self.predicts_in_windows:
             probabilities, outputs = self.predict_maps(pixel_values, lambda logits: logits.softmax(dim=1), **kwargs)
             # A probability may round to 0, whose logarithm would turn into NaN when logits are resized.
@@ -224,24 +221,12 @@ class PixioForSemanticSegmentation(PixioDensePreTrainedModel):
 
 def select_states(outputs: BaseModelOutputWithPooling | None, wanted: dict[str, Any]) -> dict[str, Any]:
     """Output fields `hidden_states` and `attentions`: what the caller asked for, None for the rest."""
+    if outputs is None:
+        return {}
     return {
-        "hidden_states": select_hidden_states(outputs, wanted["output_hidden_states"]),
-        "attentions": outputs.attentions if outputs is not None and wanted["output_attentions"] else None,
+        "hidden_states": select_hidden_states(outputs.hidden_states or (), wanted["output_hidden_states"]),
+        "attentions": outputs.attentions if wanted["output_attentions"] else None,
     }
-
-
-def select_hidden_states(
-    outputs: BaseModelOutputWithPooling | None, wanted: bool | int | list[int]
-) -> tuple[Tensor, ...] | None:
-    """Hidden states that a caller asked for: all, none, or, as in transformers' encoders, those of some indices."""
-    if outputs is None or outputs.hidden_states is None or wanted is False:
-        return None
-    if wanted is True:
-        return outputs.hidden_states
-    num_states = len(outputs.hidden_states)
-    kept = {index % num_states for index in ([wanted] if isinstance(wanted, int) else wanted)}
-    selected = (state if index in kept else None for index, state in enumerate(outputs.hidden_states))
-    return tuple(selected)  # pyright: ignore[reportReturnType]
 
 
 __all__ = ["PixioDensePreTrainedModel", "PixioForDepthEstimation", "PixioForSemanticSegmentation"]

@@ -56,9 +56,6 @@ class PixioForDistillation(PixioPreTrainedModel):
     What it has learned is its encoder: `student.pixio.save_pretrained(folder)` writes a plain PixioModel.
     """
 
-    # The loss is a mean over tokens: Trainer must not divide it by num_items_in_batch.
-    accepts_loss_kwargs = False
-
     def __init__(self, config: PixioConfig):
         super().__init__(config)
         if config.projection_size is None:
@@ -80,6 +77,7 @@ class PixioForDistillation(PixioPreTrainedModel):
         loss_fn_cls: str = "cosine",
         loss_fn_patch: str = "cosine",
         loss_fuse: str = "avg",
+        return_loss: bool = True,
         **kwargs,
     ) -> PixioForDistillationOutput:
         """Encode whole or masked images, project the tokens and compare them with the teacher's.
@@ -94,6 +92,8 @@ class PixioForDistillation(PixioPreTrainedModel):
             mask_ratio: share of mask blocks (of config.mask_grid_size) hidden from the student, in [0, 1).
             loss_fn_cls, loss_fn_patch: "cosine", "l1" or "mse".
             loss_fuse: "avg": mean of both losses; "sum": weighted by the share of class and patch tokens.
+            return_loss: whether to compute the losses where a teacher is given. Trainer learns from this argument that
+                there is one to evaluate.
 
         Raises:
             ValueError: wrong shapes, blocks that do not tile the patch grid, no block kept, or an unknown loss.
@@ -103,7 +103,7 @@ class PixioForDistillation(PixioPreTrainedModel):
         self.pixio.embeddings.check_pixel_values(pixel_values)
         ids_keep = None if mask_ratio == 0 else self.draw_ids_keep(pixel_values, noise, mask_ratio)
         target = None
-        if teacher_hidden_states is not None:
+        if teacher_hidden_states is not None and return_loss:
             target = self.select_target(teacher_hidden_states, pixel_values, ids_keep)
         outputs = self.pixio(pixel_values, ids_keep=ids_keep, **kwargs)
         projected = self.projection(outputs.last_hidden_state)

@@ -12,10 +12,12 @@ from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT
 from transformers.utils.generic import ModelOutput, can_return_tuple
 
 from .configuration_pixio import PixioConfig
+from .encoder_layers import PixioLayer, prepare_checkpointing
 from .losses import masked_pixel_loss
 from .masking import BlockMask, mask_from_order, num_mask_blocks, order_from_bool_mask, random_block_mask
-from .modeling_pixio import PixioLayer, PixioModel, PixioPreTrainedModel, interpolate_positions
+from .modeling_pixio import PixioModel, PixioPreTrainedModel
 from .patches import normalize_patches, patch_statistics, patchify, unpatchify
+from .positions import interpolate_positions
 
 
 @dataclass
@@ -70,6 +72,7 @@ class PixioDecoder(nn.Module):
         patches = patches.gather(1, ids_restore[:, :, None].expand(-1, -1, patches.shape[-1]))
         positions = interpolate_positions(self.position_embeddings, self.n_cls_tokens, grid_height, grid_width)
         hidden_states = torch.cat((class_tokens, patches), dim=1) + torch.cat(positions, dim=1)
+        hidden_states = prepare_checkpointing(hidden_states, self.blocks)
         for block in self.blocks:
             hidden_states = block(hidden_states, None, **kwargs)
         return self.predict(self.norm(hidden_states))[:, self.n_cls_tokens :]
@@ -106,6 +109,7 @@ class PixioForPreTraining(PixioPreTrainedModel):
         pixel_values: Tensor | None = None,
         noise: Tensor | None = None,
         bool_masked_pos: Tensor | None = None,
+        return_loss: bool = True,
         **kwargs,
     ) -> PixioForPreTrainingOutput:
         """Mask, encode, decode and compare.
@@ -114,6 +118,7 @@ class PixioForPreTraining(PixioPreTrainedModel):
             pixel_values: normalised images (B, C, H, W).
             noise: (B, num_mask_blocks) in [0, 1); blocks of lowest noise stay visible. Drawn where neither is given.
             bool_masked_pos: (B, N), True = masked, any pattern with the same count in each row.
+            return_loss: whether to compute the loss. Trainer learns from this argument that one is there to evaluate.
 
         Returns:
             PixioForPreTrainingOutput.
@@ -131,7 +136,9 @@ class PixioForPreTraining(PixioPreTrainedModel):
         kwargs.pop("output_hidden_states", None)
         kwargs.pop("output_attentions", None)
         logits = self.decoder(outputs.last_hidden_state, block_mask.ids_restore, grid_height, grid_width, **kwargs)
-        loss = masked_pixel_loss(logits, self.target_patches(pixel_values), block_mask.mask)
+        loss = None
+        if return_loss:
+            loss = masked_pixel_loss(logits, self.target_patches(pixel_values), block_mask.mask)
         return PixioForPreTrainingOutput(
             loss=loss,
             logits=logits,

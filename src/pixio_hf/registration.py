@@ -15,9 +15,11 @@ from transformers import (
     AutoModel,
     AutoModelForDepthEstimation,
     AutoModelForImageClassification,
+    AutoModelForImageSegmentation,
     AutoModelForPreTraining,
     AutoModelForSemanticSegmentation,
 )
+from transformers.models.auto import modeling_auto
 
 from .checkpoint_names import register_key_mapping
 from .configuration_pixio import PixioConfig
@@ -44,6 +46,7 @@ def register() -> None:
     """Register configuration, models, processors, key mapping and short names; safe to call again."""
     register_key_mapping()
     register_short_names()
+    register_for_pipelines()
     AutoConfig.register("pixio", PixioConfig, exist_ok=True)
     for auto_class, model_class in AUTO_CLASSES:
         auto_class.register(PixioConfig, model_class, exist_ok=True)
@@ -59,3 +62,13 @@ def register() -> None:
             image_processor_classes={"torchvision": PixioImageProcessor, "pil": PixioImageProcessorPil},
             exist_ok=True,
         )
+
+
+def register_for_pipelines() -> None:
+    """Let the image segmentation pipeline find the segmentation model, without a message that it is not supported."""
+    AutoModelForImageSegmentation.register(PixioConfig, PixioForSemanticSegmentation, exist_ok=True)
+    # That pipeline looks at a copy of this table of names, which does not know registered classes. The key is no model
+    # type, so that nothing else reads the entry.
+    names = getattr(modeling_auto, "MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES", None)
+    if names is not None:
+        names["pixio_hf"] = PixioForSemanticSegmentation.__name__

@@ -6,7 +6,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from .configuration_pixio import PixioConfig
+from .configuration_pixio import VIEW_MLP_RATIO, PixioConfig
 from .modeling_pixio import PixioLayer
 
 
@@ -23,7 +23,7 @@ class PixioViewTransformer(nn.Module):
         block_config = copy.deepcopy(config)
         block_config.hidden_size = config.view_hidden_size
         block_config.num_attention_heads = config.view_num_attention_heads
-        block_config.mlp_ratio = 4
+        block_config.mlp_ratio = VIEW_MLP_RATIO
         self.block_config = block_config
         self.taps = tuple(config.view_taps)
         width = config.view_hidden_size

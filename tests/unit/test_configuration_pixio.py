@@ -5,8 +5,9 @@ import json
 
 import pytest
 import transformers
+from transformers import AutoConfig
 
-from pixio_hf import PixioConfig
+from pixio_hf import PixioConfig, PixioModel
 from pixio_hf.configuration_pixio import PRESETS
 
 
@@ -132,3 +133,96 @@ def test_wrong_types(fields):
 def test_integers_serve_as_ratios():
     config = PixioConfig(mask_ratio=0, drop_path_rate=0, max_depth=80)
     assert (config.mask_ratio, config.drop_path_rate, config.max_depth) == (0, 0, 80)
+
+
+NAN, INFINITY = float("nan"), float("inf")
+ABSURD = [
+    {"num_hidden_layers": 10**6},
+    {"decoder_num_hidden_layers": 10**6},
+    {"num_labels": 10**9},
+    {"num_labels": -1},
+    {"num_labels": True},
+    {"hidden_size": "768"},
+    {"hidden_size": True},
+    {"hidden_size": 768.0},
+    {"hidden_size": None},
+    {"hidden_size": 10**400},
+    {"hidden_size": 65536, "num_hidden_layers": 1000},
+    {"decoder_hidden_size": 65536, "decoder_num_hidden_layers": 1000},
+    {"num_attention_heads": 0},
+    {"mlp_ratio": 10**6},
+    {"n_cls_tokens": 10**9},
+    {"num_channels": 10**9},
+    {"image_size": 10**9},
+    {"image_size": 0},
+    {"patch_size": 0},
+    {"image_size": 16384, "patch_size": 1},
+    {"layer_norm_eps": NAN},
+    {"layer_norm_eps": INFINITY},
+    {"layer_norm_eps": -1e-6},
+    {"layer_norm_eps": "1e-6"},
+    {"initializer_range": NAN},
+    {"drop_path_rate": NAN},
+    {"drop_path_rate": True},
+    {"hidden_dropout_prob": 1.5},
+    {"attention_probs_dropout_prob": "0.1"},
+    {"mask_ratio": NAN},
+    {"mask_grid_size": -1},
+    {"hidden_act": "gleu"},
+    {"hidden_act": None},
+    {"head_type": ["dpt"]},
+    {"neck_hidden_sizes": "abcd"},
+    {"neck_hidden_sizes": [1.0, 2.0, 3.0, 4.0]},
+    {"neck_hidden_sizes": [10**9] * 4},
+    {"fusion_hidden_size": 10**9},
+    {"max_depth": "10"},
+    {"min_depth": NAN},
+    {"window_size": True},
+    {"window_size": 16 * 10**12},
+    {"projection_size": 10**9},
+    {"semantic_loss_ignore_index": "x"},
+    {"qkv_bias": "yes"},
+    {"apply_layernorm": 1},
+    {"id2label": ["cat"]},
+    {"out_features": "stage1"},
+    {"out_indices": ["a"]},
+    {"dtype": "float99"},
+    {"problem_type": "guess"},
+    {"stage_names": 5},
+    {"per_layer_config": 5},
+]
+
+
+@pytest.mark.parametrize("fields", ABSURD, ids=lambda fields: f"{next(iter(fields))}-{str(fields)[:40]}")
+def test_absurd_values_are_refused_everywhere(tmp_path, fields):
+    names = "|".join(fields)
+    with pytest.raises(ValueError, match=names) as error:
+        PixioConfig(**fields)
+    assert len(str(error.value)) < 300
+    PixioConfig().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=names):
+        PixioConfig.from_pretrained(tmp_path, **fields)
+    values = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**values, **fields}))
+    for load in (PixioConfig.from_pretrained, AutoConfig.from_pretrained, PixioModel.from_pretrained):
+        with pytest.raises(ValueError, match=names):
+            load(tmp_path)
+
+
+@pytest.mark.parametrize("depth", [50, 900, 100_000])
+@pytest.mark.parametrize("brackets", [('{"a":', "}"), ("[", "]")])
+def test_deeply_nested_files_are_refused(tmp_path, depth, brackets):
+    deep = brackets[0] * depth + "1" + brackets[1] * depth
+    (tmp_path / "config.json").write_text(f'{{"model_type": "pixio", "deep": {deep}}}')
+    for load in (PixioConfig.from_pretrained, PixioModel.from_pretrained):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            load(tmp_path)
+
+
+def test_fields_are_checked_when_they_are_set():
+    config = PixioConfig()
+    with pytest.raises(ValueError, match="num_hidden_layers must be at most 1000"):
+        config.num_hidden_layers = 10**6
+    with pytest.raises(ValueError, match="num_labels must be at most"):
+        config.num_labels = 10**9
+    assert (config.num_hidden_layers, config.num_labels) == (32, 2)

@@ -61,7 +61,7 @@ def _build(source: SourceCheckpoint, preset: str | None, fields: Mapping[str, An
     try:
         # The fields name all that a preset of an encoder does, so that without one any serves; it checks their names.
         config = PixioConfig.preset(preset or "pixio-b16", **fields)
-    except Exception as error:  # the dataclass library has an error type of its own for values of a wrong type
+    except ValueError as error:
         reason = " ".join(str(error).split())[:400]
         raise ValueError(f"{source.path}: no configuration has these values (--set): {reason}") from error
     config.architectures = [ARCHITECTURES[source.kind]]

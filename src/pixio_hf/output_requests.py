@@ -1,0 +1,40 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Hidden states and attentions that a caller asks for, by argument or configuration."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from .configuration_pixio import PixioConfig
+
+StateRequest = bool | int | Sequence[int]  # all or none, or the states of some indices
+
+
+def pop_output_request(config: PixioConfig, kwargs: dict[str, Any]) -> tuple[StateRequest, bool]:
+    """Take `output_hidden_states` and `output_attentions` out of kwargs; where absent or None the configuration says.
+
+    Raises:
+        ValueError: attentions are asked for that the attention implementation does not compute.
+    """
+    states, attentions = (
+        value if (value := kwargs.pop(name, None)) is not None else getattr(config, name) or False
+        for name in ("output_hidden_states", "output_attentions")
+    )
+    if attentions and (implementation := config._attn_implementation) != "eager":
+        raise ValueError(
+            f'Attentions are not computed by attn_implementation="{implementation}". Load the model with'
+            ' attn_implementation="eager", or call model.set_attn_implementation("eager").'
+        )
+    return states, bool(attentions)
+
+
+def select_hidden_states(states: Sequence[Tensor], wanted: StateRequest) -> tuple[Tensor, ...] | None:
+    """Hidden states that a caller asked for: all, none, or, as in transformers' encoders, those of some indices."""
+    if wanted is False:
+        return None
+    if wanted is True:
+        return tuple(states)
+    kept = {index % len(states) for index in ([wanted] if isinstance(wanted, int) else wanted)}
+    selected = (state if index in kept else None for index, state in enumerate(states))
+    return tuple(selected)  # pyright: ignore[reportReturnType]
