@@ -28,8 +28,7 @@ def to_array(values: Any, masked: float | None = None) -> np.ndarray:
     if np.ma.isMaskedArray(values) and np.ma.is_masked(values):
         if masked is None:
             raise ValueError(
-                f"{int(np.ma.count_masked(values))} values are masked; replace them first, with"
-                " values.filled(...)."
+                f"{int(np.ma.count_masked(values))} values are masked; replace them first, with values.filled(...)."
             )
         # A type that holds the stand-in too: 255 does not fit into int8.
         values = values.astype(np.promote_types(values.dtype, np.min_scalar_type(masked))).filled(masked)
@@ -63,6 +62,15 @@ def to_tensor(values: Any, masked: float | None = None) -> Tensor:
     if tensor.dtype == torch.uint64 and (wide < 0).any():
         raise ValueError("whole numbers must be below 2^63; these are larger.")
     return wide
+
+
+def to_class_tensor(values: Any, masked: float | None = None) -> Tensor:
+    """As `to_tensor`, with class numbers and bools as int64; floats stay, for checks of class numbers to refuse.
+
+    In a narrow type, torch would take an ignored -100 for the class 156.
+    """
+    tensor = to_tensor(values, masked)
+    return tensor if tensor.is_floating_point() or tensor.is_complex() else tensor.to(torch.int64)
 
 
 def is_image_or_array(value: Any) -> bool:
