@@ -15,7 +15,7 @@ from .photo_files import load_upright, name_image, open_photo, refuse_damage
 logger = logging.get_logger(__name__)
 
 PHOTO_CHANNELS = (1, 3, 4)
-BAND_PIXELS = 2**24
+BAND_PIXELS = 2**22
 """Larger PIL images are converted in bands of rows of this many pixels, so that they are not held several times over."""
 
 

@@ -53,15 +53,14 @@ def run_depth(
         drawn = shrink_photo(pixels)
         del pixels  # of a large photo, every copy counts
         png_path, color_path, *npy_path = planned[photo]
-        millimetres = to_millimetres(depth)
         write_all(
             [
                 *((path, partial(write_npy, values=depth)) for path in npy_path),
-                (png_path, partial(write_png, pixels=millimetres)),
+                (png_path, lambda path: write_png(path, to_millimetres(depth))),
                 (color_path, lambda path: write_bytes(path, draw_depth(drawn, depth))),
             ]
         )
-        if message := describe_unknown(depth, millimetres):
+        if message := describe_unknown(depth):
             held = f"{npy_path[0].name} holds them as they are" if npy_path else "--npy also writes them as they are"
             tqdm.write(f"{show_name(photo)}: {message} in {show_name(png_path)}; {held}.", file=sys.stderr)
 
@@ -107,32 +106,43 @@ def to_millimetres(depth: np.ndarray) -> np.ndarray:
     0 means unknown: what is not finite, nearer than half a millimetre, or beyond 65.535 m, the most that 16 bits hold.
     """
     millimetres = np.zeros(depth.shape, np.uint16)
-    for top in range(0, len(depth), ROWS_AT_ONCE):
-        band = slice(top, top + ROWS_AT_ONCE)
+    for band in row_bands(depth):
         rounded = np.rint(1000 * depth[band].astype(np.float64))
-        # Comparisons with NaN are false.
-        np.copyto(millimetres[band], rounded, casting="unsafe", where=(rounded >= 1) & (rounded <= MAX_MILLIMETRES))
+        np.copyto(millimetres[band], rounded, casting="unsafe", where=fits_millimetres(rounded))
     return millimetres
 
 
-def describe_unknown(depth: np.ndarray, millimetres: np.ndarray) -> str:
-    """What of a depth (H, W) in metres its millimetres do not hold, in words; empty where they hold everything."""
-    unknown = depth[millimetres == 0]
-    if not unknown.size:
-        return ""
-    num_far = int((unknown > MAX_MILLIMETRES / 1000).sum() - np.isposinf(unknown).sum())
-    num_near = int(((unknown >= 0) & (unknown < 0.001)).sum())
-    num_wrong = unknown.size - num_far - num_near
+def describe_unknown(depth: np.ndarray) -> str:
+    """What of a depth (H, W) in metres `to_millimetres` cannot hold, in words; empty where it holds everything."""
+    num_far = num_near = num_wrong = 0
+    for band in row_bands(depth):
+        rounded = np.rint(1000 * depth[band].astype(np.float64))
+        lost = rounded[~fits_millimetres(rounded)]
+        far = int((np.isfinite(lost) & (lost > 0)).sum())
+        near = int((lost == 0).sum())
+        num_far, num_near, num_wrong = num_far + far, num_near + near, num_wrong + lost.size - far - near
     reasons = [
         f"{count:,} {reason}"
         for count, reason in (
             (num_far, "beyond 65.535 m, the most that 16 bits hold"),
-            (num_near, "nearer than a millimetre"),
-            (num_wrong, "not positive finite numbers (does --dtype float32 help?)"),
+            (num_near, "nearer than half a millimetre"),
+            (num_wrong, "not positive finite numbers: does --dtype float32 help?"),
         )
         if count
     ]
-    return f"{unknown.size:,} of {depth.size:,} pixels ({'; '.join(reasons)}) are 0, which means unknown,"
+    if not reasons:
+        return ""
+    return f"{num_far + num_near + num_wrong:,} of {depth.size:,} pixels ({'; '.join(reasons)}) are 0 = unknown"
+
+
+def fits_millimetres(rounded: np.ndarray) -> np.ndarray:
+    """Where a whole number of millimetres fits into 16 bits beside 0, which means unknown; NaN does not."""
+    return (rounded >= 1) & (rounded <= MAX_MILLIMETRES)
+
+
+def row_bands(values: np.ndarray) -> list[slice]:
+    """Slices of ROWS_AT_ONCE rows: a large map in double precision would take a gigabyte."""
+    return [slice(top, top + ROWS_AT_ONCE) for top in range(0, len(values), ROWS_AT_ONCE)]
 
 
 def draw_depth(photo: np.ndarray, depth: np.ndarray) -> bytes:
