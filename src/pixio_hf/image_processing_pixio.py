@@ -17,7 +17,6 @@ from transformers.utils.import_utils import is_torchvision_available
 from .image_processing_pil_pixio import PixioImageProcessing, PixioImageProcessorKwargs, PixioImageProcessorPil
 from .photos import find_channel_axis, read_photo
 
-
 LARGE_PHOTO = 2**26
 """Numbers of a photo, all channels together, above which it is resized one channel at a time."""
 
@@ -55,7 +54,9 @@ class PixioImageProcessor(PixioImageProcessing, TorchvisionBackend):
         if image.numel() <= LARGE_PHOTO:
             return super().resize(image, size, resample, **kwargs)
         # On processors without a kernel for bytes, torch resizes floats, which are four times as large.
-        channels = [super(PixioImageProcessor, self).resize(c, size, resample, **kwargs) for c in image.split(1, dim=1)]
+        channels = [
+            super(PixioImageProcessor, self).resize(c, size, resample, **kwargs) for c in image.split(1, dim=1)
+        ]
         return torch.cat(channels, dim=1)
 
     def _preprocess(self, images: list[Tensor], **kwargs: Any) -> list[Tensor]:

@@ -109,6 +109,7 @@ def read_photo(image: Any, do_convert_rgb: bool = True, input_data_format: Any =
     """
     if isinstance(image, PIL.Image.Image):
         photo = read_pil_photo(load_upright(image), do_convert_rgb)
+        warn_if_clipped(photo)
     else:
         photo = to_byte_or_float(to_array(image))
         photo = (
@@ -216,6 +217,15 @@ def per_channel_statistics(photos: list[Any], image_mean: Any, image_std: Any) -
     if 0 in statistics["image_std"]:
         raise ValueError(f"image_std must not hold 0, got {statistics['image_std']}.")
     return statistics
+
+
+def warn_if_clipped(photo: np.ndarray) -> None:
+    """Warn of a photo that is white all over, as pipelines make of a 16-bit grey one before it comes here."""
+    if photo.dtype == np.uint8 and photo.size and photo[:, 0, 0].min() == 255 and photo.min() == 255:
+        logger.warning_once(
+            "A photo is white all over. A pipeline clips a 16-bit grey photo so: give its path to the image processor"
+            " or to `pixio-hf depth` instead."
+        )
 
 
 def warn_if_rescaled_twice(photos: list[Any], do_rescale: bool | None, rescale_factor: float | None) -> None:

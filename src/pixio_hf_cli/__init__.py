@@ -217,7 +217,9 @@ def finish(failures: Sequence[tuple[Path, str]], num_photos: int, out: Path) -> 
     """Say where the results are; list the photos that failed, if any, and exit with code 1."""
     done = num_photos - len(failures)
     if done:
-        typer.echo(f"{done} of {num_photos} {'photo' if num_photos == 1 else 'photos'} done, results in {show_name(out)}")
+        typer.echo(
+            f"{done} of {num_photos} {'photo' if num_photos == 1 else 'photos'} done, results in {show_name(out)}"
+        )
     for photo, message in failures:
         typer.echo(f"Failed: {show_name(photo)}: {message}", err=True)
     if failures:

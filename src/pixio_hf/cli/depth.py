@@ -22,6 +22,8 @@ from .training_note import describe_training
 
 MAX_MILLIMETRES = 65535
 ROWS_AT_ONCE = 512
+MAX_WINDOWED_PIXELS = 24 * 10**6
+"""Windows at a photo's own size need all of its pixels as floats, several times over: about 2 GB from here on."""
 
 
 def run_depth(
@@ -88,12 +90,20 @@ def predict_depth(loaded: LoadedModel, photo: np.ndarray, size: int | None = Non
 
     The model sees the whole photo with its short side at `size` or its native size; one that predicts in windows sees
     the photo's own size unless `size` is given.
+
+    Raises:
+        ValueError: a photo too large for what is seen of it at once.
     """
     config = loaded.model.config
     height, width = photo.shape[-2:]
     seen_size = None
     if size is not None or config.window_size is None:
         seen_size = scaled_size(height, width, size or config.image_size, config.patch_size)
+    elif height * width > MAX_WINDOWED_PIXELS:
+        raise ValueError(
+            f"a photo of {height} x {width} (height x width) is too large for windows at its own size, at most"
+            f" {MAX_WINDOWED_PIXELS // 10**6} megapixels; pass --size, the short side to predict at."
+        )
     pixel_values = to_pixel_values(loaded.processor, photo, seen_size).to(loaded.device)
     outputs = loaded.model(pixel_values)
     result = loaded.processor.post_process_depth_estimation(outputs, target_sizes=[(height, width)])

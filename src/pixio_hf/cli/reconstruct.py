@@ -56,7 +56,9 @@ def run_reconstruct(
     def process(photo: Path) -> None:
         result = reconstruct_photo(loaded, load_photo(photo), seed, size)
         write_bytes(planned[photo][0], draw_reconstruction(result))
-        tqdm.write(f"{show_name(photo)}: loss {result.loss:.4f} over the hidden {result.hidden_share:.0%} of the pixels")
+        tqdm.write(
+            f"{show_name(photo)}: loss {result.loss:.4f} over the hidden {result.hidden_share:.0%} of the pixels"
+        )
 
     return process_photos(photos, process, "reconstruct")
 

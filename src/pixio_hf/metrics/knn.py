@@ -164,9 +164,7 @@ class KNNMetrics(RowMetric):
 
     def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
         """Classify one descriptor (D,)."""
-        self.add_batch(
-            predictions=to_tensor(prediction)[None], references=to_class_tensor(reference)[None], **kwargs
-        )
+        self.add_batch(predictions=to_tensor(prediction)[None], references=to_class_tensor(reference)[None], **kwargs)
 
     def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any] | None:
         """Accuracies of what was added, and of these if given; None on all but the first process."""
