@@ -31,7 +31,8 @@ def to_array(values: Any, masked: float | None = None) -> np.ndarray:
                 f"{int(np.ma.count_masked(values))} values are masked; replace them first, with values.filled(...)."
             )
         # A type that holds the stand-in too: 255 does not fit into int8.
-        values = values.astype(np.promote_types(values.dtype, np.min_scalar_type(masked))).filled(masked)
+        wide = np.promote_types(values.dtype, np.min_scalar_type(masked))
+        values = np.ma.filled(values.astype(wide), masked)
     array = np.asarray(values)
     if array.dtype.kind not in "biufc":
         raise ValueError(f"expected numbers, got an array of dtype {array.dtype}.")

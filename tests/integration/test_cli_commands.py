@@ -130,10 +130,55 @@ def test_odd_photos_work_and_bad_ones_are_reported(models, photo, tmp_path):
     assert not list(out.glob("truncated*")) and not list(out.glob("text*"))
 
 
-def test_depth_beyond_16_bits_fails_and_writes_nothing(models, photo, tmp_path):
+def test_depth_beyond_16_bits_is_0_in_the_png_and_whole_in_npy(models, photo, tmp_path):
     out = tmp_path / "out"
-    assert "65.535 m" in run("depth", photo, "--out", out, "--model", models["far"], exit_code=1)
-    assert not out.exists()
+    output = run("depth", photo, "--out", out, "--model", models["far"], "--npy")
+    metres = np.load(out / "photo_depth.npy")
+    assert metres.min() > 65.536
+    assert "5,400 of 5,400 pixels (5,400 beyond 65.535 m" in output and "photo_depth.npy holds them" in output
+    assert not np.asarray(PIL.Image.open(out / "photo_depth.png")).any()
+    assert open_size(out / "photo_depth_color.png")[0] > 500
+    assert "--npy also writes them" in run("depth", photo, "--out", tmp_path / "second", "--model", models["far"])
+
+
+def test_predictions_that_are_not_finite_spoil_no_other_photo(models, photo, tmp_path, monkeypatch):
+    PIL.Image.open(photo).rotate(180).save(tmp_path / "second.png")
+    encode = PixioModel.forward
+
+    def forward(self, pixel_values, **options):
+        outputs = encode(self, pixel_values, **options)
+        if pixel_values[0, 0, 0, 0] == first:
+            outputs.last_hidden_state.fill_(float("nan"))
+        return outputs
+
+    pixels = PixioImageProcessor()(str(photo), size={"height": 64, "width": 96}, return_tensors="pt").pixel_values
+    first = pixels[0, 0, 0, 0].item()
+    monkeypatch.setattr(PixioModel, "forward", forward)
+    arguments = (
+        photo,
+        tmp_path / "second.png",
+        "--out",
+        tmp_path / "out",
+        "--model",
+        models["pretraining"],
+        "--size",
+        64,
+    )
+    output = run("features", *arguments, exit_code=1)
+    assert "1 of 2 photos done" in output and "not finite" in output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["second_features.png"]
+
+
+def test_depth_says_that_the_bundled_model_knows_rendered_rooms_only(models, photo, tmp_path):
+    assert "rendered rooms only" in run("depth", photo, "--out", tmp_path / "one")
+    assert "rendered rooms" not in run("depth", photo, "--out", tmp_path / "two", "--model", models["depth"])
+
+
+def test_windows_at_the_size_of_a_huge_photo_are_refused_with_the_way_out(models, photo, tmp_path, monkeypatch):
+    monkeypatch.setattr("pixio_hf.cli.depth.MAX_WINDOWED_PIXELS", 5000)
+    arguments = ("depth", photo, "--model", models["depth"], "--window", 32)
+    assert "pass --size" in run(*arguments, "--out", tmp_path / "one", exit_code=1)
+    run(*arguments, "--out", tmp_path / "two", "--size", 32)
 
 
 @pytest.mark.parametrize(

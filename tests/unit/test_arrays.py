@@ -92,9 +92,7 @@ def test_numbers_beyond_int64_are_refused():
 
 @pytest.mark.parametrize("processor_class", PROCESSORS)
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    "dtype", [np.uint8, np.uint16, np.uint32, np.uint64, np.int64, np.bool_, np.float16, np.float64]
-)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint64, np.bool_, np.float16])
 @pytest.mark.parametrize("shape", [(40, 24), (40, 24, 1), (40, 24, 3), (3, 40, 24)])
 def test_processors_see_the_plain_photo(processor_class, form, dtype, shape):
     processor = processor_class(size={"height": 32, "width": 32})
@@ -108,7 +106,7 @@ def test_processors_see_the_plain_photo(processor_class, form, dtype, shape):
 
 @pytest.mark.parametrize("processor_class", PROCESSORS)
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("dtype", [*DTYPES, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint64, np.int32, np.float16, np.float64])
 def test_processors_see_the_plain_map(processor_class, form, dtype):
     processor = processor_class(size={"height": 32, "width": 32}, do_reduce_labels=True)
     photo = np.zeros((40, 24, 3), np.uint8)
@@ -128,7 +126,7 @@ def test_masked_map_values_count_as_unknown(processor_class):
     depth = processor(photo, depth_maps=masked, return_tensors="pt").labels[0]
     classes = processor(photo, segmentation_maps=masked, return_tensors="pt").labels[0]
     assert torch.equal(depth == 0, torch.eye(16).bool()) and torch.equal(classes == 255, torch.eye(16).bool())
-    with pytest.raises(ValueError, match="photo 0: .*masked"):
+    with pytest.raises(ValueError, match=r"photo 0: .*masked"):
         processor(np.ma.masked_array(photo, photo == 0))
 
 
@@ -182,7 +180,7 @@ def test_metrics_see_the_plain_numbers(form, dtype):
         return metric.compute()
 
     expected = score_depth(guess.astype(np.float64), truth.astype(np.float64))
-    assert 0 < expected["rmse"]
+    assert expected["rmse"] > 0
     maps = [make(m.astype(dtype)) for m in guess], [make(m.astype(dtype)) for m in truth]
     assert score_depth(*maps) == expected
     batch = make(guess.astype(dtype)), make(truth.astype(dtype))
@@ -202,8 +200,8 @@ def test_metrics_see_the_plain_numbers(form, dtype):
 
 
 @pytest.mark.parametrize("form", ["read only", "big endian", "fortran", "masked array", "tensor"])
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("label_dtype", DTYPES)
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+@pytest.mark.parametrize("label_dtype", [np.uint8, np.uint16, np.uint64, np.int16])
 def test_knn_sees_the_plain_numbers(form, dtype, label_dtype):
     features = RNG.normal(size=(12, 4))
     features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(dtype)

@@ -17,7 +17,7 @@ def describe_training(model_name: str) -> str:
     if not card_path.is_file():
         return ""
     try:
-        tags = ModelCard.load(card_path).data.tags or []
+        tags = ModelCard.load(card_path).data.get("tags") or []
     except (ValueError, OSError):
         return ""
     if SYNTHETIC_TAG not in tags:
