@@ -172,12 +172,12 @@ def checked_fields(cls: type[ConfigType]) -> type[ConfigType]:
     construct, assign = cls.__init__, cls.__setattr__
 
     @functools.wraps(construct)
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs):  # noqa: N807 - it becomes the class's own
         with explain_field_errors():
             construct(self, *args, **kwargs)
 
     @functools.wraps(assign)
-    def __setattr__(self, name, value):
+    def __setattr__(self, name, value):  # noqa: N807
         check_field(name, value)
         with explain_field_errors():
             assign(self, name, value)

@@ -225,7 +225,8 @@ def initialize_head_module(module: nn.Module) -> bool:
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         module.reset_parameters()
     elif isinstance(module, nn.BatchNorm2d):
-        assert module.running_mean is not None and module.running_var is not None
+        assert module.running_mean is not None
+        assert module.running_var is not None
         assert module.num_batches_tracked is not None
         nn.init.ones_(module.weight)
         nn.init.zeros_(module.bias)

@@ -23,6 +23,7 @@ from transformers.processing_utils import ImagesKwargs
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from typing_extensions import Unpack
 
+from .arrays import to_array
 from .image_sizes import check_multiple, resized_size
 from .label_maps import DEPTH_MODES, SEGMENTATION_MODES, read_maps, to_class_ids, to_metres
 from .masking import num_mask_blocks, random_block_mask
@@ -279,9 +280,12 @@ def resize_to_targets(
             f"got {len(target_sizes)} target sizes for {len(predictions)} {name} predictions; pass one (height, width)"
             " per prediction."
         )
+    sizes = to_array(target_sizes)
+    if sizes.shape != (len(predictions), 2) or not (sizes == np.floor(sizes)).all() or not (sizes > 0).all():
+        raise ValueError(f"target sizes must be pairs (height, width) of pixels, got {sizes.tolist()}.")
     return [
-        F.interpolate(prediction[None], size=(int(target[0]), int(target[1])), mode="bilinear", align_corners=False)[0]
-        for prediction, target in zip(predictions, target_sizes, strict=True)
+        F.interpolate(prediction[None], size=size, mode="bilinear", align_corners=False)[0]
+        for prediction, size in zip(predictions, sizes.astype(np.int64).tolist(), strict=True)
     ]
 
 

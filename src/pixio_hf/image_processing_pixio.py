@@ -17,6 +17,9 @@ from transformers.utils.import_utils import is_torchvision_available
 from .image_processing_pil_pixio import PixioImageProcessing, PixioImageProcessorKwargs, PixioImageProcessorPil
 from .photos import find_channel_axis, read_photo
 
+LARGE_PHOTO = 2**26
+"""Numbers of a photo, all channels together, above which it is resized one channel at a time."""
+
 
 class PixioImageProcessor(PixioImageProcessing, TorchvisionBackend):
     """Pixio's image processor on tensors: bicubic resize to 256 x 256, 1/255, ImageNet mean and std.
@@ -45,6 +48,16 @@ class PixioImageProcessor(PixioImageProcessing, TorchvisionBackend):
         # The memory of a PIL image is read-only, which tensors cannot be; keeping its order is the cheap way to copy.
         tensor = torch.from_numpy(photo if photo.flags.writeable else photo.copy(order="K"))
         return tensor.to(device or "cpu").contiguous()
+
+    def resize(self, image: Tensor, size: SizeDict, resample: Any = None, **kwargs: Any) -> Tensor:
+        """Resize (B, C, H, W), antialiased; what is large one channel at a time, with the same numbers."""
+        if image.numel() <= LARGE_PHOTO:
+            return super().resize(image, size, resample, **kwargs)
+        # On processors without a kernel for bytes, torch resizes floats, which are four times as large.
+        channels = [
+            super(PixioImageProcessor, self).resize(c, size, resample, **kwargs) for c in image.split(1, dim=1)
+        ]
+        return torch.cat(channels, dim=1)
 
     def _preprocess(self, images: list[Tensor], **kwargs: Any) -> list[Tensor]:
         disable_grouping = kwargs.get("disable_grouping")

@@ -7,16 +7,23 @@ import numpy as np
 import PIL.Image
 from transformers.utils import logging
 
-from .photos import flatten_inputs, load_upright, to_numpy
+from .arrays import to_array
+from .map_files import open_map
+from .photo_files import load_upright
+from .photos import flatten_inputs
 
 logger = logging.get_logger(__name__)
 
 DEPTH_MODES = ("F", "I")
 SEGMENTATION_MODES = ("1", "L", "P", "I")
+IGNORED_CLASS = 255
+_UNKNOWN = {DEPTH_MODES: 0, SEGMENTATION_MODES: IGNORED_CLASS}
 
 
 def read_map(source: Any, modes: tuple[str, ...], name: str) -> np.ndarray:
     """One map -> (H, W) array of its own dtype; PIL images are turned upright like their photos.
+
+    Masked values of a masked array become 0 in depth maps and the ignored class in segmentation maps.
 
     Raises:
         ValueError: a PIL mode that holds no such map, or an array that is not 2-D.
@@ -28,7 +35,7 @@ def read_map(source: Any, modes: tuple[str, ...], name: str) -> np.ndarray:
                 f" {source.mode}."
             )
         source = load_upright(source)
-    values = to_numpy(source)
+    values = to_array(source, _UNKNOWN.get(modes))
     if values.ndim != 2:
         raise ValueError(f"a {name} must be 2-D (height, width), got shape {values.shape}.")
     return values
@@ -60,7 +67,7 @@ def read_maps(
     maps: Any, modes: tuple[str, ...], photo_sizes: list[tuple[int, int]], sizes: list[tuple[int, int]], name: str
 ) -> list[np.ndarray]:
     """Read one map (H, W) per photo, check its size and resize it by index to the size its photo gets."""
-    sources = flatten_inputs(maps, (2,), f"{name}s")
+    sources = flatten_inputs(maps, (2,), f"{name}s", open_map)
     if len(sources) != len(sizes):
         raise ValueError(f"got {len(sources)} {name}s for {len(sizes)} photos; pass one per photo.")
     resized = []
@@ -90,13 +97,32 @@ def to_metres(values: np.ndarray, depth_scale: float) -> np.ndarray:
 
 
 def to_class_ids(values: np.ndarray, do_reduce_labels: bool) -> np.ndarray:
-    """Segmentation map -> int64 class numbers; do_reduce_labels makes 0 the ignored 255 and lowers the others by 1."""
+    """Segmentation map -> int64 class numbers; do_reduce_labels makes 0 the ignored 255 and lowers the others by 1.
+
+    Raises:
+        ValueError: no whole numbers, or with do_reduce_labels numbers beyond 255, whose lowering would meet the ignored
+            255.
+    """
     if np.issubdtype(values.dtype, np.floating):
         if not (np.isfinite(values).all() and (values == np.floor(values)).all()):
             raise ValueError("a segmentation map must hold whole class numbers, got fractions, NaN or infinity.")
     elif values.dtype != np.bool_ and not np.issubdtype(values.dtype, np.integer):
         raise ValueError(f"a segmentation map must hold whole class numbers, got dtype {values.dtype}.")
+    largest = values.max() if values.size else 0
+    if largest >= 2**63:
+        raise ValueError(f"class numbers must be below 2^63, got {largest}.")
     class_ids = values.astype(np.int64)
     if do_reduce_labels:
-        class_ids = np.where((class_ids == 0) | (class_ids == 255), 255, class_ids - 1)
+        if largest > IGNORED_CLASS:
+            raise ValueError(
+                f"do_reduce_labels holds for at most {IGNORED_CLASS} classes, since {IGNORED_CLASS} is the ignored"
+                f" number, but a map holds {largest}; lower the numbers yourself, mark what is ignored with another"
+                " number, and set the model's semantic_loss_ignore_index to it."
+            )
+        class_ids = np.where((class_ids == 0) | (class_ids == IGNORED_CLASS), IGNORED_CLASS, class_ids - 1)
+    elif largest > IGNORED_CLASS and (class_ids == IGNORED_CLASS).any():
+        logger.warning_once(
+            f"A segmentation map holds class numbers up to {largest} and also {IGNORED_CLASS}, which models ignore"
+            " unless their semantic_loss_ignore_index is another number."
+        )
     return class_ids

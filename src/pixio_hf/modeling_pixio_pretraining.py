@@ -191,7 +191,8 @@ class PixioForPreTraining(PixioPreTrainedModel):
         With `norm_pix_loss` the model predicts patches of zero mean and unit variance; mean and deviation of each patch
         are then taken from the image itself, as in MAE's own pictures.
         """
-        assert outputs.logits is not None and outputs.mask is not None
+        assert outputs.logits is not None
+        assert outputs.mask is not None
         patch_size: int = self.config.patch_size
         patches = patchify(pixel_values.float(), patch_size)
         predicted = outputs.logits.float()

@@ -1,82 +1,44 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Photos of any kind to arrays the image processors share: open, upright, 8 bit, RGB, checked. Pure functions."""
+"""Photos of any kind to arrays the image processors share: upright, 8 bit, RGB, checked. Pure functions."""
 
-import base64
-import binascii
-import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
-import torch
-from huggingface_hub.utils import get_session
 from transformers.utils import logging
+
+from .arrays import is_image_or_array, to_array
+from .photo_files import load_upright, name_image, open_photo, refuse_damage
 
 logger = logging.get_logger(__name__)
 
 PHOTO_CHANNELS = (1, 3, 4)
+BAND_PIXELS = 2**22
+"""Larger PIL images are converted in bands of rows of this many pixels, so that they are not held several times over."""
 
 
-def open_photo(source: str | os.PathLike) -> PIL.Image.Image:
-    """Open a local path, an http(s) address or a base64 string as a PIL image, pixels not decoded yet.
-
-    Raises:
-        ValueError: there is no such file, or it is no image.
-    """
-    text = os.fspath(source)
-    try:
-        if text.startswith(("http://", "https://")):
-            response = get_session().get(text, follow_redirects=True)
-            if not response.is_success:
-                raise ValueError(f"the server answered {response.status_code}")
-            return PIL.Image.open(io.BytesIO(response.content))
-        if os.path.isfile(text):
-            return PIL.Image.open(text)
-        encoded = text.split(",", 1)[1] if text.startswith("data:image/") else text
-        return PIL.Image.open(io.BytesIO(base64.b64decode(encoded)))
-    except (OSError, SyntaxError, IndexError, binascii.Error, ValueError) as error:
-        shown = text if len(text) <= 200 else f"{text[:200]}..."
-        raise ValueError(
-            f"{shown!r} is not an image: expected the path of an image file that exists, an http(s) address or a"
-            f" base64 string ({error})."
-        ) from error
-
-
-def load_upright(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Decode a PIL image and turn it as its EXIF orientation says.
-
-    Raises:
-        ValueError: the file is truncated or damaged.
-    """
-    try:
-        image.load()
-    except (OSError, SyntaxError, EOFError, ValueError) as error:
-        name = getattr(image, "filename", "") or "image"
-        raise ValueError(
-            f"{name} cannot be decoded: {error}. The file is truncated or damaged; fetch it again."
-        ) from error
-    upright = PIL.ImageOps.exif_transpose(image)
-    return image if upright is None else upright
-
-
-def flatten_inputs(inputs: Any, item_ndims: tuple[int, ...], name: str) -> list[Any]:
+def flatten_inputs(
+    inputs: Any, item_ndims: tuple[int, ...], name: str, open_path: Callable[[Any], Any] = open_photo
+) -> list[Any]:
     """Flat list of photos or maps from one of them, a batch array or (nested) lists of these.
 
-    Arrays with a number of dimensions in item_ndims are one item, those with one more than the largest a batch.
+    Arrays with a number of dimensions in item_ndims are one item, those with one more than the largest a batch. A
+    channel axis of length 1 of maps, which are 2-D, is dropped. open_path opens paths and addresses.
     """
+    is_map = max(item_ndims) == 2
 
     def walk(value: Any) -> Iterator[Any]:
         if isinstance(value, list | tuple):
             for item in value:
                 yield from walk(item)
         elif isinstance(value, str | os.PathLike):
-            yield open_photo(value)
+            yield open_path(value)
         elif isinstance(value, PIL.Image.Image):
             yield value
-        elif isinstance(value, np.ndarray | torch.Tensor):
+        elif is_image_or_array(value):
+            value = drop_channel_axis(value) if is_map else value
             if value.ndim in item_ndims:
                 yield value
             elif value.ndim == max(item_ndims) + 1:
@@ -94,6 +56,13 @@ def flatten_inputs(inputs: Any, item_ndims: tuple[int, ...], name: str) -> list[
     if not items:
         raise ValueError(f"{name} is empty: pass at least one.")
     return items
+
+
+def drop_channel_axis(maps: Any) -> Any:
+    """One map (H, W, 1) or a batch (B, H, W, 1) or (B, 1, H, W) without its channel axis; others as they are."""
+    if maps.ndim == 4 and maps.shape[1] == 1:
+        return maps[:, 0]
+    return maps[..., 0] if maps.ndim in (3, 4) and maps.shape[-1] == 1 else maps
 
 
 def find_channel_axis(shape: tuple[int, ...], input_data_format: Any = None) -> int:
@@ -140,8 +109,9 @@ def read_photo(image: Any, do_convert_rgb: bool = True, input_data_format: Any =
     """
     if isinstance(image, PIL.Image.Image):
         photo = read_pil_photo(load_upright(image), do_convert_rgb)
+        warn_if_clipped(photo)
     else:
-        photo = to_byte_or_float(to_numpy(image))
+        photo = to_byte_or_float(to_array(image))
         photo = (
             photo[None]
             if photo.ndim == 2
@@ -155,9 +125,24 @@ def read_photo(image: Any, do_convert_rgb: bool = True, input_data_format: Any =
 
 
 def read_pil_photo(image: PIL.Image.Image, do_convert_rgb: bool) -> np.ndarray:
-    """Upright PIL image -> (C, H, W) uint8, or float32 for mode F."""
+    """Upright PIL image -> (C, H, W) uint8, or float32 for mode F; a large one in bands of rows."""
+    width, height = image.size
+    rows = max(1, BAND_PIXELS // max(1, width))
+    if height <= rows:
+        return read_band(image, do_convert_rgb)
+    photo = np.empty(0)
+    for top in range(0, height, rows):
+        band = read_band(image.crop((0, top, width, min(top + rows, height))), do_convert_rgb)
+        if not top:
+            photo = np.empty((band.shape[0], height, width), band.dtype)
+        photo[:, top : top + rows] = band
+    return photo
+
+
+def read_band(image: PIL.Image.Image, do_convert_rgb: bool) -> np.ndarray:
+    """Decoded PIL image, or a part of one, -> (C, H, W) uint8, or float32 for mode F."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image)
+        values = to_array(image)
         if image.mode == "F":
             return values.astype(np.float32)[None]
         if values.size and (values.min() < 0 or values.max() > 65535):
@@ -166,22 +151,15 @@ def read_pil_photo(image: PIL.Image.Image, do_convert_rgb: bool) -> np.ndarray:
             )
         return to_byte_or_float(values.astype(np.uint16))[None]
     if do_convert_rgb:
-        if image.has_transparency_data:
-            opaque = PIL.Image.new("RGBA", image.size, (255, 255, 255, 255))
-            image = PIL.Image.alpha_composite(opaque, image.convert("RGBA"))
-        return np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)
+        with refuse_damage(name_image(image)):
+            if image.has_transparency_data:
+                opaque = PIL.Image.new("RGBA", image.size, (255, 255, 255, 255))
+                image = PIL.Image.alpha_composite(opaque, image.convert("RGBA"))
+            return np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)
     if image.mode not in ("L", "RGB", "RGBA"):
         raise ValueError(f"a photo of mode {image.mode} can only be read with do_convert_rgb=True.")
     values = np.asarray(image)
     return values[None] if values.ndim == 2 else np.moveaxis(values, -1, 0)
-
-
-def to_numpy(image: Any) -> np.ndarray:
-    """Array or tensor on any device -> NumPy array; bfloat16, which NumPy lacks, becomes float32."""
-    if isinstance(image, torch.Tensor):
-        image = image.detach().cpu()
-        return (image.float() if image.is_floating_point() else image).numpy()
-    return np.asarray(image)
 
 
 def to_byte_or_float(values: np.ndarray) -> np.ndarray:
@@ -239,6 +217,15 @@ def per_channel_statistics(photos: list[Any], image_mean: Any, image_std: Any) -
     if 0 in statistics["image_std"]:
         raise ValueError(f"image_std must not hold 0, got {statistics['image_std']}.")
     return statistics
+
+
+def warn_if_clipped(photo: np.ndarray) -> None:
+    """Warn of a photo that is white all over, as pipelines make of a 16-bit grey one before it comes here."""
+    if photo.dtype == np.uint8 and photo.size and photo[:, 0, 0].min() == 255 and photo.min() == 255:
+        logger.warning_once(
+            "A photo is white all over. A pipeline clips a 16-bit grey photo so: give its path to the image processor"
+            " or to `pixio-hf depth` instead."
+        )
 
 
 def warn_if_rescaled_twice(photos: list[Any], do_rescale: bool | None, rescale_factor: float | None) -> None:

@@ -123,7 +123,8 @@ class _Stitching:
         return self.num_added == len(self.positions)
 
     def average(self) -> Tensor:
-        assert self.summed is not None and self.is_complete(), "a non-empty image has at least one window"
+        assert self.summed is not None, "a non-empty image has at least one window"
+        assert self.is_complete(), "a non-empty image has at least one window"
         rows, columns = (
             _count_coverage(side, starts, self.window_size, self.summed)
             for side, starts in zip(self.image.shape[-2:], self.starts, strict=True)

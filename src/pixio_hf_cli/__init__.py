@@ -29,6 +29,14 @@ from .options import (
     plain_errors,
     verbosity,
 )
+from .result_files import (
+    FEATURE_ENDINGS,
+    RECONSTRUCTION_ENDINGS,
+    check_folder,
+    depth_endings,
+    plan_outputs,
+    show_name,
+)
 
 app = typer.Typer(
     name="pixio-hf",
@@ -88,14 +96,16 @@ def depth(
 ) -> None:
     """Metric depth: 16-bit PNG in millimetres and a colour picture with a scale bar in metres.
 
-    For every PHOTO, writes NAME_depth.png (one number per pixel of the upright photo: millimetres) and
-    NAME_depth_color.png (photo beside the map). A depth above 65.535 m does not fit and is an error.
+    For every PHOTO, writes NAME_depth.png (one number per pixel of the upright photo: millimetres, 0 = unknown) and
+    NAME_depth_color.png (photo beside the map). Depth above 65.535 m does not fit into the 16-bit PNG: it is 0 there,
+    with a message, and whole in NAME_depth.npy, which --npy adds.
 
     \b
     Example:
       pixio-hf depth kitchen.jpg hall.jpg --out results --npy
     """
     with plain_errors(model, extra="demo"):
+        plan_outputs(photos, out, depth_endings(npy), overwrite)
         from pixio_hf.cli.depth import run_depth
 
         failures = run_depth(photos, out, model, device.value, dtype.value, size, window, npy, overwrite)
@@ -131,7 +141,8 @@ def reconstruct(
     Example:
       pixio-hf reconstruct cat.jpg --out results --mask-ratio 0.5 --seed 3
     """
-    with plain_errors(model):
+    with plain_errors(model, extra="demo"):
+        plan_outputs(photos, out, RECONSTRUCTION_ENDINGS, overwrite)
         from pixio_hf.cli.reconstruct import run_reconstruct
 
         failures = run_reconstruct(
@@ -161,7 +172,8 @@ def features(
     Example:
       pixio-hf features cat.jpg dog.jpg --out results --size 512
     """
-    with plain_errors(model):
+    with plain_errors(model, extra="demo"):
+        plan_outputs(photos, out, FEATURE_ENDINGS, overwrite)
         from pixio_hf.cli.features import run_features
 
         failures = run_features(photos, out, model, device.value, dtype.value, size, overwrite)
@@ -216,6 +228,7 @@ def demo(
       pixio-hf demo --out demo
     """
     with plain_errors(model, depth_model, extra="demo"):
+        check_folder(out)
         from pixio_hf.cli.demo import run_demo
 
         lines = run_demo(out, model, depth_model, num_scenes, device.value, dtype.value, overwrite)
@@ -227,9 +240,11 @@ def finish(failures: Sequence[tuple[Path, str]], num_photos: int, out: Path) -> 
     """Say where the results are; list the photos that failed, if any, and exit with code 1."""
     done = num_photos - len(failures)
     if done:
-        typer.echo(f"{done} of {num_photos} {'photo' if num_photos == 1 else 'photos'} done, results in {out}")
+        typer.echo(
+            f"{done} of {num_photos} {'photo' if num_photos == 1 else 'photos'} done, results in {show_name(out)}"
+        )
     for photo, message in failures:
-        typer.echo(f"Failed: {photo}: {message}", err=True)
+        typer.echo(f"Failed: {show_name(photo)}: {message}", err=True)
     if failures:
         raise typer.Exit(1)
 

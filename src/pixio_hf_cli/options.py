@@ -94,9 +94,11 @@ def require_extra(extra: str) -> None:
 def read_names() -> ModuleType:
     """The module pixio_hf/bundled.py, run from its file: importing it from its package would load torch."""
     package = find_spec("pixio_hf")
-    assert package is not None and package.origin is not None
+    assert package is not None
+    assert package.origin is not None
     spec = spec_from_file_location("pixio_hf_names", Path(package.origin).with_name("bundled.py"))
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules[spec.name] = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -33,7 +33,8 @@ def load_script(path: Path = SCRIPT) -> ModuleType:
     importlib.import_module("torch.utils.tensorboard")
     PIL.Image.init()
     spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -45,7 +45,8 @@ def test_each_variant_makes_one_change_to_the_one_before(ablation):
     changed = [{key for key in after if after[key] != before[key]} for before, after in pairwise(ladder)]
     assert changed == [{"decoder_num_hidden_layers"}, {"mask_grid_size"}, {"n_cls_tokens"}]
     assert ladder[0]["mask_grid_size"] == ladder[0]["n_cls_tokens"] == 1
-    assert ablation.VARIANTS["mae_equal_flops"] == ladder[0] and ladder[-1]["n_cls_tokens"] == 8
+    assert ablation.VARIANTS["mae_equal_flops"] == ladder[0]
+    assert ladder[-1]["n_cls_tokens"] == 8
 
 
 @pytest.mark.parametrize("name", ["mae", "deep_decoder", "block_masks", "pixio"])
@@ -66,7 +67,8 @@ def test_budgets(ablation):
     cost = {
         name: pretraining_flops(PixioConfig(**ablation.SIZES, **ablation.VARIANTS[name])) for name in ("mae", "pixio")
     }
-    assert longer > budget and abs(longer * cost["mae"] - budget * cost["pixio"]) <= cost["mae"] / 2
+    assert longer > budget
+    assert abs(longer * cost["mae"] - budget * cost["pixio"]) <= cost["mae"] / 2
 
 
 @pytest.mark.parametrize("head_type", ["linear", "dpt"])
@@ -79,7 +81,8 @@ def test_frozen_features_give_the_depth_of_the_whole_model(depth, head_type):
         expected = model(**PixioImageProcessor(do_resize=False)(images, return_tensors="pt")).predicted_depth
     torch.testing.assert_close(predicted, expected, rtol=1e-5, atol=1e-5)
     head = depth.build_head(head_type, model.config)
-    assert type(head) is type(model.head) and head.load_state_dict(model.head.state_dict())
+    assert type(head) is type(model.head)
+    assert head.load_state_dict(model.head.state_dict())
 
 
 def test_a_head_learns_what_the_tokens_hold(depth):
@@ -95,7 +98,8 @@ def test_a_head_learns_what_the_tokens_hold(depth):
         head, tokens, labels, config, num_steps=200, batch_size=16, learning_rate=0.02, weight_decay=0.0, seed=0
     )
     after = depth.evaluate_head(head, tokens, labels, config)
-    assert after["rmse"] < 0.1 * before["rmse"] and after["delta1"] > 0.99
+    assert after["rmse"] < 0.1 * before["rmse"]
+    assert after["delta1"] > 0.99
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +125,8 @@ def test_smoke_run_and_resumed_run(ablation, smoke_run, capsys):
         (variant, 0) for variant in ablation.VARIANTS
     ]
     for result in results:
-        assert result["images_seen"] == 4 * result["num_steps"] and result["dpt"]["num_images"] == 4
+        assert result["images_seen"] == 4 * result["num_steps"]
+        assert result["dpt"]["num_images"] == 4
     assert len({result["dpt"]["rmse"] for result in results}) == len(results)
     with PIL.Image.open(folder / "table" / "ablation.png") as plot:
         assert plot.size == (900, 520)

@@ -44,7 +44,8 @@ def predict_depth(dtype: torch.dtype, images: Tensor) -> Tensor:
 def reconstruct_scenes(dtype: torch.dtype, images: Tensor) -> tuple[float, float]:
     """Loss of a fixed mask, and that of the best guess without looking: the mean colour of the visible patches."""
     model = PixioForPreTraining.from_pretrained(bundled_checkpoint("pixio-tiny"), dtype=dtype).eval()
-    assert not model.config.norm_pix_loss and model.config.mask_ratio == 0.75
+    assert not model.config.norm_pix_loss
+    assert model.config.mask_ratio == 0.75
     pixel_values = preprocess("pixio-tiny", images).to(dtype)
     num_blocks = (model.config.patch_grid_size // model.config.mask_grid_size) ** 2
     noise = torch.rand(len(images), num_blocks, generator=torch.Generator().manual_seed(0))
@@ -89,7 +90,9 @@ def test_card(name):
 def test_checkpoint_loads_completely(name):
     model_class = PixioForPreTraining if name == "pixio-tiny" else PixioForDepthEstimation
     model, info = model_class.from_pretrained(bundled_checkpoint(name), output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert not info["mismatched_keys"]
     assert all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters())
     assert type(AutoModel.from_pretrained(bundled_checkpoint(name))) is PixioModel
 
@@ -164,5 +167,7 @@ def test_depth_pipeline_on_bundled_photos():
             size = photo.size
         depth = torch.as_tensor(result["predicted_depth"]).float()
         assert depth.shape == size[::-1]
-        assert depth.min() > 0 and depth.max() <= 10 and depth.std() > 0.05
+        assert depth.min() > 0
+        assert depth.max() <= 10
+        assert depth.std() > 0.05
         assert result["depth"].size == size

@@ -35,13 +35,17 @@ def test_sound_nyuv2(tmp_path):
     train = report["splits"]["train"]
     depths = np.concatenate([depth[45:471, 41:601].ravel() for depth in maps["train"]])
     valid = depths[depths > 0]
-    assert (train["num_samples"], train["num_read"]) == (3, 3) and report["task"] == "depth"
+    assert (train["num_samples"], train["num_read"]) == (3, 3)
+    assert report["task"] == "depth"
     assert train["sizes_height_x_width"] == {"480 x 640": 3}
     assert train["valid_share"] == pytest.approx(valid.size / depths.size, rel=1e-9)
     for share, depth in train["depth_quantiles_metres"].items():
         assert depth == pytest.approx(np.quantile(valid, float(share)), rel=0.01)
-    assert "24231" in train["warnings"][0] and "No problems" in output
-    assert sheet is not None and sheet.width > 1000 and len(sheet.getcolors(1 << 22)) > 10_000
+    assert "24231" in train["warnings"][0]
+    assert "No problems" in output
+    assert sheet is not None
+    assert sheet.width > 1000
+    assert len(sheet.getcolors(1 << 22)) > 10_000
 
 
 def test_limit_spreads_and_split_selects(tmp_path):
@@ -60,7 +64,8 @@ def write_depth_folder(root, depths):
 def test_millimetres_taken_as_metres(tmp_path):
     write_depth_folder(tmp_path / "mine", [np.full((30, 40), 3000, np.uint16)])
     output, report, _ = check(tmp_path / "mine", code=1)
-    assert "--depth-scale 0.001" in report["splits"]["all"]["problems"][0] and "--depth-scale 0.001" in output
+    assert "--depth-scale 0.001" in report["splits"]["all"]["problems"][0]
+    assert "--depth-scale 0.001" in output
     check(tmp_path / "mine", "--depth-scale", "0.001")
 
 
@@ -93,10 +98,14 @@ def test_every_fault_of_a_depth_folder_is_listed(tmp_path):
     split = report["splits"]["all"]
     problems = "\n".join(split["problems"])
     for expected in ("1.png has no counterpart", "5.png has no counterpart", "0.png cannot be read", "30 x 38"):
-        assert expected in problems and expected in output
-    assert report["num_problems"] == 4 and split["num_read"] == 2 and split["num_samples"] == 4
+        assert expected in problems
+        assert expected in output
+    assert report["num_problems"] == 4
+    assert split["num_read"] == 2
+    assert split["num_samples"] == 4
     warnings = "\n".join(split["warnings"])
-    assert "images/3.png: fewer than 10 valid pixels" in warnings and "120 pixels hold 65535" in warnings
+    assert "images/3.png: fewer than 10 valid pixels" in warnings
+    assert "120 pixels hold 65535" in warnings
     assert sheet is not None
 
     check(root, "--depth-scale", "0.001", code=1)
@@ -115,7 +124,8 @@ def test_masks(tmp_path):
     write_loveda(tmp_path / "loveda", 1, 1, size=(40, 40))
     _, report, sheet = check(tmp_path / "loveda", "--no-reduce-labels", code=1)
     assert report["splits"]["val"]["numbers_out_of_range"] == {"7": 1}
-    assert sheet is not None and (0, 0, 0) in {color for _, color in sheet.getcolors(1 << 22)}
+    assert sheet is not None
+    assert (0, 0, 0) in {color for _, color in sheet.getcolors(1 << 22)}
     _, report, _ = check(tmp_path / "loveda")
     assert report["splits"]["val"]["do_reduce_labels"] is True
 
@@ -126,7 +136,8 @@ def test_classes(tmp_path):
     assert report["splits"]["train"]["classes"] == {"amber": 2, "green": 2, "violet": 2}
     write_picture(tmp_path / "classes/val/zinc/0.jpg", np.zeros((24, 24, 3), np.uint8))
     output, report, _ = check(tmp_path / "classes", "--task", "classification", code=1)
-    assert "zinc" in report["problems_between_splits"][0] and "PROBLEM: val has the classes zinc" in output
+    assert "zinc" in report["problems_between_splits"][0]
+    assert "PROBLEM: val has the classes zinc" in output
 
 
 def test_tables(tmp_path):
@@ -176,16 +187,19 @@ def test_classes_that_vanish_or_are_none(tmp_path, numbers, options, told):
     mask = np.resize(np.array(numbers, kind), (6, 9))
     write_masks(tmp_path / "mine", mask, mask)
     output, report, _ = check(tmp_path / "mine", "--task", "segmentation", *options, code=1)
-    assert told in "\n".join(report["splits"]["all"]["problems"]) and told in output
+    assert told in "\n".join(report["splits"]["all"]["problems"])
+    assert told in output
 
 
 def test_classes_are_counted(tmp_path):
     write_masks(tmp_path / "mine", np.array([[0, 1], [255, 4]], np.uint8), np.array([[2, 2], [3, 3]], np.uint8))
     output, report, _ = check(tmp_path / "mine")
     split = report["splits"]["all"]
-    assert split["num_classes"] == 5 and "counted 5 classes: pass --num-classes 5" in output
+    assert split["num_classes"] == 5
+    assert "counted 5 classes: pass --num-classes 5" in output
     assert [entry["num_images"] for entry in split["classes"]] == [1] * 5
-    assert split["classes"][2]["pixel_share"] == 0.25 and split["ignored_share"] == 0.125
+    assert split["classes"][2]["pixel_share"] == 0.25
+    assert split["ignored_share"] == 0.125
     assert "--num-classes must be 1 to 255" in check(tmp_path / "mine", "--num-classes", "0", code=2)[0]
 
 
@@ -196,8 +210,10 @@ def test_equal_problems_are_said_once_and_the_verdict_last(tmp_path):
         path.unlink()
     output, report, _ = check(tmp_path / "mine", "--depth-scale", "0.001", code=1)
     lines = output.strip().splitlines()
-    assert len(report["splits"]["all"]["problems"]) == 59 and len(lines) < 8
-    assert "The same for 58 more: " in output and lines[-1].startswith("59 problems; report.json")
+    assert len(report["splits"]["all"]["problems"]) == 59
+    assert len(lines) < 8
+    assert "The same for 58 more: " in output
+    assert lines[-1].startswith("59 problems; report.json")
 
 
 def test_special_files_and_outside_names(tmp_path):
@@ -206,7 +222,8 @@ def test_special_files_and_outside_names(tmp_path):
     os.mkfifo(root / "images/pipe.png")
     (root / os.fsdecode(b"images/$a\xff$.png")).touch()
     output, _, _ = check(root, "--depth-scale", "0.001", code=1)
-    assert "pipe.png is a FIFO, not a file" in output and r"\xff$.png has a name that is not UTF-8" in output
+    assert "pipe.png is a FIFO, not a file" in output
+    assert r"\xff$.png has a name that is not UTF-8" in output
     (tmp_path / "far.png").write_bytes((root / "depth/0.png").read_bytes())
     (root / "list.txt").write_text("images/0.png ../far.png\n")
     options = ("--depth-scale", "0.001", "--split-file", str(root / "list.txt"))
@@ -219,7 +236,9 @@ def test_sparse_points_stay_visible():
     metres = np.zeros((100, 1000), np.float32)
     metres[50, 500] = 7
     small = shrink_depth(metres)
-    assert small.shape == (34, 334) and np.isfinite(small).sum() == 1 and small.min() == 7
+    assert small.shape == (34, 334)
+    assert np.isfinite(small).sum() == 1
+    assert small.min() == 7
 
 
 def test_colors_of_classes_differ():

@@ -85,7 +85,8 @@ def test_depth_png_holds_the_model_s_millimetres(models, photo, tmp_path):
     with torch.no_grad():
         outputs = model(**inputs)
     expected = processor.post_process_depth_estimation(outputs, [(60, 90)])[0]["predicted_depth"].numpy()
-    assert stored.shape == metres.shape == (60, 90) and metres.dtype == np.float32
+    assert stored.shape == metres.shape == (60, 90)
+    assert metres.dtype == np.float32
     np.testing.assert_allclose(metres, expected, atol=1e-5)
     np.testing.assert_array_equal(stored, np.round(1000 * metres.astype(np.float64)))
     width, height = open_size(out / "photo_depth_color.png")
@@ -123,17 +124,66 @@ def test_odd_photos_work_and_bad_ones_are_reported(models, photo, tmp_path):
     photos = [tmp_path / name for name in names]
     output = run("depth", *photos, "--out", out, "--model", models["depth"], exit_code=1)
     assert "3 of 5 photos done" in output
-    assert f"Failed: {tmp_path / 'truncated.png'}" in output and f"Failed: {tmp_path / 'text.jpg'}" in output
+    assert f"Failed: {tmp_path / 'truncated.png'}" in output
+    assert f"Failed: {tmp_path / 'text.jpg'}" in output
     assert open_size(out / "dot_depth.png") == (1, 1)
     assert open_size(out / "grey_depth.png") == (90, 60)
     assert open_size(out / "rotated_depth.png") == (60, 90)  # upright
-    assert not list(out.glob("truncated*")) and not list(out.glob("text*"))
+    assert not list(out.glob("truncated*"))
+    assert not list(out.glob("text*"))
 
 
-def test_depth_beyond_16_bits_fails_and_writes_nothing(models, photo, tmp_path):
+def test_depth_beyond_16_bits_is_0_in_the_png_and_whole_in_npy(models, photo, tmp_path):
     out = tmp_path / "out"
-    assert "65.535 m" in run("depth", photo, "--out", out, "--model", models["far"], exit_code=1)
-    assert not out.exists()
+    output = run("depth", photo, "--out", out, "--model", models["far"], "--npy")
+    metres = np.load(out / "photo_depth.npy")
+    assert metres.min() > 65.536
+    assert "5,400 of 5,400 pixels (5,400 beyond 65.535 m" in output
+    assert "photo_depth.npy holds them" in output
+    assert not np.asarray(PIL.Image.open(out / "photo_depth.png")).any()
+    assert open_size(out / "photo_depth_color.png")[0] > 500
+    assert "--npy also writes them" in run("depth", photo, "--out", tmp_path / "second", "--model", models["far"])
+
+
+def test_predictions_that_are_not_finite_spoil_no_other_photo(models, photo, tmp_path, monkeypatch):
+    PIL.Image.open(photo).rotate(180).save(tmp_path / "second.png")
+    encode = PixioModel.forward
+
+    def forward(self, pixel_values, **options):
+        outputs = encode(self, pixel_values, **options)
+        if pixel_values[0, 0, 0, 0] == first:
+            outputs.last_hidden_state.fill_(float("nan"))
+        return outputs
+
+    pixels = PixioImageProcessor()(str(photo), size={"height": 64, "width": 96}, return_tensors="pt").pixel_values
+    first = pixels[0, 0, 0, 0].item()
+    monkeypatch.setattr(PixioModel, "forward", forward)
+    arguments = (
+        photo,
+        tmp_path / "second.png",
+        "--out",
+        tmp_path / "out",
+        "--model",
+        models["pretraining"],
+        "--size",
+        64,
+    )
+    output = run("features", *arguments, exit_code=1)
+    assert "1 of 2 photos done" in output
+    assert "not finite" in output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["second_features.png"]
+
+
+def test_depth_says_that_the_bundled_model_knows_rendered_rooms_only(models, photo, tmp_path):
+    assert "rendered rooms only" in run("depth", photo, "--out", tmp_path / "one")
+    assert "rendered rooms" not in run("depth", photo, "--out", tmp_path / "two", "--model", models["depth"])
+
+
+def test_windows_at_the_size_of_a_huge_photo_are_refused_with_the_way_out(models, photo, tmp_path, monkeypatch):
+    monkeypatch.setattr("pixio_hf.cli.depth.MAX_WINDOWED_PIXELS", 5000)
+    arguments = ("depth", photo, "--model", models["depth"], "--window", 32)
+    assert "pass --size" in run(*arguments, "--out", tmp_path / "one", exit_code=1)
+    run(*arguments, "--out", tmp_path / "two", "--size", 32)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +236,8 @@ def test_visible_blocks_are_the_photo_s_own(models, photo):
     pixels = np.moveaxis(np.asarray(PIL.Image.open(photo)), -1, 0)
     result = reconstruct_photo(loaded, pixels, seed=1)
     hidden = (result.masked != result.original).any(axis=2)
-    assert result.hidden_share == 0.75 and abs(hidden.mean() - 0.75) < 0.01
+    assert result.hidden_share == 0.75
+    assert abs(hidden.mean() - 0.75) < 0.01
     np.testing.assert_allclose(result.reconstructed[~hidden].astype(int), result.original[~hidden].astype(int), atol=1)
     assert (result.reconstructed[hidden] != result.original[hidden]).any()
 
@@ -220,9 +271,11 @@ def test_demo_writes_sheet_page_and_pictures(models, tmp_path):
     arguments = ("demo", "--out", out, "--model", models["pretraining"], "--depth-model", models["depth"])
     output = run(*arguments, "--num-scenes", 1)
     page = (out / "index.html").read_text()
-    assert str(out / "demo.png") in output and str(out / "index.html") in output
+    assert str(out / "demo.png") in output
+    assert str(out / "index.html") in output
     links = {part.split('"')[0] for part in page.replace("href=", "src=").split('src="')[1:]}
-    assert links and all((out / link).is_file() for link in links)
+    assert links
+    assert all((out / link).is_file() for link in links)
     assert all(word in page for word in ("synthetic", "outside of the", "danielbuechele", "CC BY 2.0"))
     name = f"room-{HELD_OUT_SEEDS[0]}"
     stored = np.asarray(PIL.Image.open(out / "pictures" / f"{name}_depth.png")) / 1000

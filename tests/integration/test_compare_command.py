@@ -77,18 +77,23 @@ def test_one_table_of_all_families(encoders, scenes, tmp_path):
     assert rows[0]["settings"]["normalization"]["source"] == "its image processor"
     assert "mae came without image processor: normalised with the default of vit_mae" in output
     for row in rows:
-        assert row["metrics"]["num_images"] == 2 and 0 <= row["metrics"]["delta1"] <= 1
-        assert row["metrics"]["rmse"] > 0 and row["milliseconds_per_image"] > 0 and row["paper"] is None
+        assert row["metrics"]["num_images"] == 2
+        assert 0 <= row["metrics"]["delta1"] <= 1
+        assert row["metrics"]["rmse"] > 0
+        assert row["milliseconds_per_image"] > 0
+        assert row["paper"] is None
     page = (out / "comparison.md").read_text()
     table = [line for line in page.splitlines() if line.startswith("|")]
-    assert len(table) == 2 + 8 and "paper" not in table[0]
+    assert len(table) == 2 + 8
+    assert "paper" not in table[0]
     assert f"| {rows[0]['metrics']['delta1']:.3f} | {rows[0]['metrics']['rmse']:.3f} |" in table[2]
     assert page.splitlines()[0] in output
 
     # Everything is there: nothing is trained again, and no file changes.
     before = (out / "comparison.json").read_bytes()
     again = run("--models", *models, *common)
-    assert again.count("finished already") == 8 and (out / "comparison.json").read_bytes() == before
+    assert again.count("finished already") == 8
+    assert (out / "comparison.json").read_bytes() == before
     assert "other settings: seed (0, now 1)" in run("--models", models[0], *common, "--seed", 1, exit_code=2)
 
 
@@ -101,7 +106,8 @@ def test_a_row_is_the_training_and_evaluation_that_it_says(encoders, scenes):
         for split, count in (("train", 4), ("val", 2))
     )
     row, repeated = (compare_model(encoders["dinov3"], "linear", train, held_out, recipe) for _ in range(2))
-    assert row["metrics"] == repeated["metrics"] and row["train_loss"] == repeated["train_loss"]
+    assert row["metrics"] == repeated["metrics"]
+    assert row["train_loss"] == repeated["train_loss"]
     torch.manual_seed(0)
     probe, processor, _ = load_probe(encoders["dinov3"], "linear")
     frozen = {name: weight.clone() for name, weight in probe.encoder.state_dict().items()}
@@ -144,7 +150,8 @@ def test_interrupted_comparisons_go_on(encoders, scenes, tmp_path, monkeypatch):
     run("--models", *models, *common)
     assert done == [models[0], models[1], models[1]]
     rows = json.loads((tmp_path / "comparison.json").read_text())["rows"]
-    assert [row["model"] for row in rows] == models and rows[0] == first[0]
+    assert [row["model"] for row in rows] == models
+    assert rows[0] == first[0]
 
 
 def test_published_numbers_stand_beside_ours(encoders, tmp_path, monkeypatch):
@@ -158,8 +165,10 @@ def test_published_numbers_stand_beside_ours(encoders, tmp_path, monkeypatch):
     output = run("--models", "facebook/dinov2-large", encoders["mae"], "--data", data, "--out", out, *short)
     header, _, ours, other = [line for line in (out / "comparison.md").read_text().splitlines() if line[:1] == "|"]
     assert header.endswith("| paper: NYUv2 delta1 | paper: NYUv2 rmse (m) |")
-    assert ours.endswith("| 0.720 | 0.599 |") and "| 252 px, patches of 14 |" in ours
-    assert other.endswith("| - | - |") and "| 256 px, patches of 16 |" in other
+    assert ours.endswith("| 0.720 | 0.599 |")
+    assert "| 252 px, patches of 14 |" in ours
+    assert other.endswith("| - | - |")
+    assert "| 256 px, patches of 16 |" in other
     assert "not measured here" in output
     row = json.loads((out / "comparison.json").read_text())["rows"][0]
     assert row["settings"]["images"] == "native size, windows of 252, stride 168, zero padded at the border"

@@ -93,7 +93,8 @@ def run_script(monkeypatch, capsys, script: str, *arguments: str | Path) -> tupl
 def test_there_and_back_bit_for_bit(kind, head_type, tmp_path):
     state = write_original(tmp_path / "original.pth", kind, head_type)
     report = convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS, max_shard_size="100KB")
-    assert report["kind"] == kind and report["verification"]["method"] == "tensors and outputs"
+    assert report["kind"] == kind
+    assert report["verification"]["method"] == "tensors and outputs"
     assert (tmp_path / "hub" / "model.safetensors.index.json").is_file()
 
     model = MODEL_CLASSES[kind].from_pretrained(tmp_path / "hub")
@@ -153,7 +154,8 @@ def test_other_type_is_written_opened_and_verified(tmp_path):
     report = convert_checkpoint(
         tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS, dtype=torch.bfloat16, max_shard_size="60KB"
     )
-    assert report["dtype"] == "bfloat16" and report["total_size"] == 2 * sum(t.numel() for t in state.values())
+    assert report["dtype"] == "bfloat16"
+    assert report["total_size"] == 2 * sum(t.numel() for t in state.values())
     expected = {name: tensor.bfloat16() for name, tensor in reference_to_hub_state(state).items()}
     assert_same_state(read_weights(tmp_path / "hub"), expected)
     assert AutoModel.from_pretrained(tmp_path / "hub", dtype="auto").dtype == torch.bfloat16
@@ -178,7 +180,8 @@ def test_safetensors_folders_are_converted_too(tmp_path):
     model = build_model("depth")
     write_checkpoint(tmp_path / "model", model, "in_memory")
     report = convert_checkpoint(tmp_path / "model", tmp_path / "hub", overrides={**FIELDS, "max_depth": 80.0})
-    assert report["source"]["naming"] == "hub" and len(report["warnings"]) == 1
+    assert report["source"]["naming"] == "hub"
+    assert len(report["warnings"]) == 1
     assert "config.json was not read" in report["warnings"][0]
     assert [file["name"] for file in report["source"]["files"]] == ["model.safetensors"]
     with safe_open(tmp_path / "hub" / "model.safetensors", "pt") as stored:
@@ -203,7 +206,8 @@ def test_a_wrong_conversion_fails_and_leaves_nothing(tmp_path, monkeypatch):
         # Too large to compute outputs of: tensors are compared, and the report says so.
         patched.setattr(importing, "LARGEST_FORWARD", 1000)
         report = convert_checkpoint(tmp_path / "original.pth", tmp_path / "large", overrides=FIELDS)
-        assert report["verification"]["method"] == "tensors" and "bit for bit" in report["verification"]["note"]
+        assert report["verification"]["method"] == "tensors"
+        assert "bit for bit" in report["verification"]["note"]
 
     # Other bits under the right names.
     def write_other_bits(folder, tensors, plan, dtype=None):
@@ -250,29 +254,37 @@ def test_convert_script(tmp_path, monkeypatch, capsys):
     write_original(tmp_path / "original.pth", "depth", "linear")
     command = ("convert_checkpoint.py", tmp_path / "original.pth", tmp_path / "hub")
     code, _, errors = run_script(monkeypatch, capsys, *command)
-    assert (
-        code == 2 and errors.startswith("Error: ") and "num_attention_heads" in errors and "\n" not in errors.strip()
-    )
+    assert code == 2
+    assert errors.startswith("Error: ")
+    assert "num_attention_heads" in errors
+    assert "\n" not in errors.strip()
     code, output, errors = run_script(
         monkeypatch, capsys, *command, "--set", "num_attention_heads=4", "min_depth=0.01", "--set", "window_size=32"
     )
     assert code == 0, errors
-    assert "depth model, PixioForDepthEstimation" in output and "77 tensors identical" in output
-    assert "Warning: " in errors and "--set max_depth=80" in errors
+    assert "depth model, PixioForDepthEstimation" in output
+    assert "77 tensors identical" in output
+    assert "Warning: " in errors
+    assert "--set max_depth=80" in errors
     config = pixio_hf.PixioConfig.from_pretrained(tmp_path / "hub")
     assert (config.min_depth, config.max_depth, config.window_size) == (0.01, 10.0, 32)
     written = read_folder(tmp_path / "hub")
 
     code, _, errors = run_script(monkeypatch, capsys, *command, "--set", "num_attention_heads=4")
-    assert code == 2 and "--overwrite" in errors and read_folder(tmp_path / "hub") == written
+    assert code == 2
+    assert "--overwrite" in errors
+    assert read_folder(tmp_path / "hub") == written
     options = ("--overwrite", "--dtype", "float16", "--no-verify", "--with-code", "--license", "apache-2.0")
     fields = ("--set", "num_attention_heads=4", "max_depth=80")
     code, output, errors = run_script(monkeypatch, capsys, *command, *fields, *options)
-    assert code == 0 and "not verified" in output and "Warning" not in errors
+    assert code == 0
+    assert "not verified" in output
+    assert "Warning" not in errors
     assert (tmp_path / "hub" / "modeling_pixio_dense.py").is_file()
     assert "license: apache-2.0" in (tmp_path / "hub" / "README.md").read_text()
     code, _, errors = run_script(monkeypatch, capsys, *command, "--overwrite", "--set", "max_depth")
-    assert code == 2 and "FIELD=VALUE" in errors
+    assert code == 2
+    assert "FIELD=VALUE" in errors
 
 
 def test_convert_script_uploads_what_it_wrote(tmp_path, monkeypatch, capsys):
@@ -287,15 +299,20 @@ def test_convert_script_uploads_what_it_wrote(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("pixio_hf.checkpoints.hub.push_folder", push_folder)
     command = ("convert_checkpoint.py", tmp_path / "original.pth", tmp_path / "hub", "--set", "num_attention_heads=4")
     code, _, errors = run_script(monkeypatch, capsys, *command, "--push-to-hub", "no repository")
-    assert code == 2 and not uploads and not (tmp_path / "hub").exists(), errors
+    assert code == 2, errors
+    assert not uploads, errors
+    assert not (tmp_path / "hub").exists(), errors
     code, _, errors = run_script(monkeypatch, capsys, *command, "--push-to-hub", "owner/refused")
-    assert code == 2 and "push_to_hub.py" in errors and (tmp_path / "hub").is_dir()
+    assert code == 2
+    assert "push_to_hub.py" in errors
+    assert (tmp_path / "hub").is_dir()
     code, _, errors = run_script(
         monkeypatch, capsys, *command, "--overwrite", "--push-to-hub", "owner/model", "--public"
     )
     assert code == 0, errors
     files, repo_id, private = uploads[-1]
-    assert "model.safetensors" in files and (repo_id, private) == ("owner/model", False)
+    assert "model.safetensors" in files
+    assert (repo_id, private) == ("owner/model", False)
     assert uploads[0][2] is True
 
 
@@ -307,6 +324,10 @@ def test_export_script(tmp_path, monkeypatch, capsys):
     bundled = pixio_hf.PixioForPreTraining.from_pretrained(pixio_hf.bundled_checkpoint("pixio-tiny"))
     assert_same_state(read_original(target), original_state(bundled))
     code, _, errors = run_script(monkeypatch, capsys, "export_checkpoint.py", "pixio-tiny", target)
-    assert code == 2 and errors.startswith("Error: ") and "--overwrite" in errors
+    assert code == 2
+    assert errors.startswith("Error: ")
+    assert "--overwrite" in errors
     code, _, errors = run_script(monkeypatch, capsys, "export_checkpoint.py", "no such model", tmp_path / "x.pth")
-    assert code == 2 and "no such model" in errors and not (tmp_path / "x.pth").exists()
+    assert code == 2
+    assert "no such model" in errors
+    assert not (tmp_path / "x.pth").exists()

@@ -105,13 +105,16 @@ def test_from_shards_to_the_curated_stream(curate, arguments, shards, model_fold
         loss = model(pixel_values, noise=torch.rand(1, 4, generator=generator)).loss.item()
     assert record["mae_loss"] == pytest.approx(loss, rel=1e-5)
     losses = [records[f"good{contrast}-{shard}.png"]["mae_loss"] for contrast in (64, 145) for shard in range(3)]
-    assert max(losses) < 1 and min(losses) > 0 and max(losses) > 2 * min(losses), losses
+    assert max(losses) < 1, losses
+    assert min(losses) > 0, losses
+    assert max(losses) > 2 * min(losses), losses
 
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["num_images"], report["num_damaged"]) == (15, 3)
     good = [records[name]["mae_loss"] for name in records if name.startswith("good")]
     assert list(report["shares_kept"].values()) == pytest.approx([12 / 15, 9 / 15, sum(good) / 15])
-    assert "damaged-2.png" in report["damaged_examples"][2] and "could" not in report["damaged_examples"][2]
+    assert "damaged-2.png" in report["damaged_examples"][2]
+    assert "could" not in report["damaged_examples"][2]
     assert PIL.Image.open(tmp_path / "report.png").size == (1100, 700)
     assert f"masked autoencoder {model_folder}" in (tmp_path / "README.md").read_text()
     assert "Cannot be measured" in capsys.readouterr().err
@@ -155,7 +158,8 @@ def test_an_interrupted_pass_goes_on_with_the_shards_that_are_left(curate, argum
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
         patched.setattr(curate, "write_statistics", write_one)
         run(curate, *arguments, "--output_dir", stopped)
-    assert measured == ["0.tar", "1.tar"] and not (stopped / "report.json").exists()
+    assert measured == ["0.tar", "1.tar"]
+    assert not (stopped / "report.json").exists()
     finished = (stopped / "web" / "0.parquet").stat().st_mtime_ns
 
     run(curate, *arguments, "--output_dir", stopped)
@@ -164,7 +168,8 @@ def test_an_interrupted_pass_goes_on_with_the_shards_that_are_left(curate, argum
     first, second = read_root(whole), read_root(stopped)
     for name, record in first.items():
         loss, other = record.pop("mae_loss"), second[name].pop("mae_loss")
-        assert record == second[name] and loss == (other if loss is None else pytest.approx(other, rel=1e-5)), name
+        assert record == second[name], name
+        assert loss == (other if loss is None else pytest.approx(other, rel=1e-5)), name
 
     # A damaged file is made again, one of another model refused, damaged images tried again on demand.
     file = stopped / "web" / "2.parquet"
@@ -199,7 +204,8 @@ def test_smoke(curate, tmp_path):
     for _ in range(2):
         run(curate, "--smoke", "--output_dir", tmp_path)
     rows = read_statistics(tmp_path / "scenes" / "1.parquet")
-    assert sorted(rows) == ["3.png", "4.png", "5.png"] and all(row["mae_loss"] > 0 for row in rows.values())
+    assert sorted(rows) == ["3.png", "4.png", "5.png"]
+    assert all(row["mae_loss"] > 0 for row in rows.values())
 
 
 @pytest.mark.slow
@@ -216,7 +222,8 @@ def test_two_processes_share_the_shards(curate, arguments, tmp_path):
         timeout=300,
     )
     assert result.returncode == 0, result.stderr[-3000:]
-    assert "Process 0: 2 of 2 shards" in result.stdout and "Process 1: 1 of 1 shards" in result.stdout
+    assert "Process 0: 2 of 2 shards" in result.stdout
+    assert "Process 1: 1 of 1 shards" in result.stdout
     assert read_root(tmp_path / "two") == read_root(tmp_path / "one")
     reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("one", "two")]
     assert reports[0] == reports[1]

@@ -34,7 +34,8 @@ def distill(monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     reset_accelerate()
     spec = importlib.util.spec_from_file_location("example_distill", SCRIPT)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -70,9 +71,11 @@ def test_smoke(distill, tmp_path, capsys):
     folder = tmp_path / "students" / "pixio-tiny"
     model, info = AutoModel.from_pretrained(folder, output_loading_info=True)
     assert type(model) is pixio_hf.PixioModel
-    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
     processor = AutoImageProcessor.from_pretrained(folder)
-    assert type(processor) is PixioImageProcessor and processor.size == {"height": 128, "width": 128}
+    assert type(processor) is PixioImageProcessor
+    assert processor.size == {"height": 128, "width": 128}
     assert [path.name for path in folder.parent.iterdir()] == ["pixio-tiny"]
 
 

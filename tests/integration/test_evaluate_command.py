@@ -70,7 +70,8 @@ def test_depth_of_synthetic_rooms(models, tmp_path):
         rows = list(csv.DictReader(file))
     assert np.mean([float(row["abs_rel"]) for row in rows]) == pytest.approx(report["metrics"]["abs_rel"])
     with PIL.Image.open(out / "worst.png") as picture:
-        assert picture.width > 1000 and len(picture.convert("RGB").getcolors(1 << 20)) > 1000
+        assert picture.width > 1000
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 1000
     printed = evaluate("depth", "--model", models / "depth", *options, "--out", out, exit_code=2)
     assert "--overwrite" in printed
 
@@ -93,7 +94,8 @@ def test_depth_in_windows_with_flip_and_fewer_windows(models, tmp_path):
         assert reports[name]["metrics"]["num_images"] == 5
     assert len({report["metrics"]["rmse"] for report in reports.values()}) == 4
     described = reports["plain"]["settings"]
-    assert "windows of 64, stride 42, zero padded" in described["images"] and described["max_depth"] == 10.0
+    assert "windows of 64, stride 42, zero padded" in described["images"]
+    assert described["max_depth"] == 10.0
     # Taken as metres, every depth lies beyond the limit.
     assert "--depth-scale" in evaluate(*shared, 1.0, "--window", 64, "--out", tmp_path / "far", exit_code=2)
     assert not (tmp_path / "far").exists()
@@ -122,9 +124,11 @@ def test_segmentation_of_synthetic_rooms(models, tmp_path):
     report = read_results(tmp_path / "out")
     assert report["metrics"]["num_images"] == 3
     written = (tmp_path / "out" / "results.md").read_text()
-    assert all(f"| {name} | " in written for name in DISTANCE_CLASSES) and "None" not in written
+    assert all(f"| {name} | " in written for name in DISTANCE_CLASSES)
+    assert "None" not in written
     printed = evaluate("segmentation", "--model", models / "segmentation", *options, "--overwrite", exit_code=2)
-    assert "below 2 m" in printed and "LABEL_0" in printed
+    assert "below 2 m" in printed
+    assert "LABEL_0" in printed
 
 
 def test_knn_on_class_folders(models, tmp_path):
@@ -191,6 +195,7 @@ def test_two_processes_count_every_image_once(models, tmp_path):
         torch.set_num_threads(num_threads)
     one, two = read_results(tmp_path / "one"), read_results(tmp_path / "two")
     assert (one["num_processes"], two["num_processes"]) == (1, 2)
-    assert one["metrics"] == two["metrics"] and one["metrics"]["num_images"] == 5
+    assert one["metrics"] == two["metrics"]
+    assert one["metrics"]["num_images"] == 5
     rows = [(tmp_path / name / "per_image.csv").read_text() for name in ("one", "two")]
     assert rows[0] == rows[1]

@@ -105,8 +105,10 @@ def test_twenty_kills_change_nothing(workplace):
     for run in range(report["finished"]):
         assert_same_runs(workplace / "one" / f"killed-{run}", workplace / "one" / "whole")
     (state,) = read_states(workplace / "one" / "whole")
-    assert state["num_batches"] == 2 * NUM_STEPS and state["num_samples"] == 4 * NUM_STEPS
-    assert min(position[0] for position in state["positions"]) >= 3 and state["num_damaged"] >= 3
+    assert state["num_batches"] == 2 * NUM_STEPS
+    assert state["num_samples"] == 4 * NUM_STEPS
+    assert min(position[0] for position in state["positions"]) >= 3
+    assert state["num_damaged"] >= 3
     start, end = read_weights(workplace / "start"), read_weights(workplace / "one" / "whole" / "model")
     assert sum(not torch.equal(tensor, end[name]) for name, tensor in start.items()) > len(start) / 2
 
@@ -154,11 +156,13 @@ def test_killed_and_started_again_from_the_command_line(workplace, run_of_two):
         launched = subprocess.Popen(command, env=ENVIRONMENT, stdout=log, stderr=log)
         deadline = time.monotonic() + 300
         while not (workplace / "launched" / "checkpoint-4").exists():
-            assert launched.poll() is None and time.monotonic() < deadline, (workplace / "launched.txt").read_text()
+            assert launched.poll() is None, (workplace / "launched.txt").read_text()
+            assert time.monotonic() < deadline, (workplace / "launched.txt").read_text()
             time.sleep(0.01)
         kill_tree(launched)
     assert not (workplace / "launched" / "model").exists()
     result = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=400)
     assert result.returncode == 0, result.stderr[-4000:]
-    assert "Resuming from" in result.stdout and "samples could not be read" not in result.stdout
+    assert "Resuming from" in result.stdout
+    assert "samples could not be read" not in result.stdout
     assert_same_runs(workplace / "launched", run_of_two, 2)

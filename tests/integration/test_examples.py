@@ -38,7 +38,8 @@ def run_script(script: Path, *arguments: str | Path) -> str:
 
 def load_script(script: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"example_{script.stem}", script)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -87,16 +88,20 @@ def test_finetuning_smoke(depth_run):
     folder = depth_run / "model"
     model, info = AutoModelForDepthEstimation.from_pretrained(folder, output_loading_info=True)
     assert type(model) is pixio_hf.PixioForDepthEstimation
-    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
     processor = AutoImageProcessor.from_pretrained(folder)
     photo = PIL.Image.new("RGB", (200, 150), "tan")
     with torch.no_grad():
         outputs = model(**processor(photo, return_tensors="pt"))
     (depth,) = processor.post_process_depth_estimation(outputs, [(150, 200)])
     assert depth["predicted_depth"].shape == (150, 200)
-    assert depth["predicted_depth"].min() > 0 and depth["predicted_depth"].max() < 10
+    assert depth["predicted_depth"].min() > 0
+    assert depth["predicted_depth"].max() < 10
     metrics = json.loads((depth_run / "metrics.json").read_text())["metrics"]
-    assert metrics["num_images"] == 8 and 0 <= metrics["delta1"] <= 1 and metrics["rmse"] > 0
+    assert metrics["num_images"] == 8
+    assert 0 <= metrics["delta1"] <= 1
+    assert metrics["rmse"] > 0
 
 
 @pytest.mark.slow

@@ -69,7 +69,8 @@ def run_depth(script, output_dir: Path, **arguments) -> dict:
 def load_depth_model(folder: Path):
     model, info = AutoModelForDepthEstimation.from_pretrained(folder, output_loading_info=True)
     assert type(model) is pixio_hf.PixioForDepthEstimation
-    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
     return model
 
 
@@ -87,7 +88,9 @@ def test_from_a_data_set_to_the_hub(load, encoder, hub, tmp_path, library, layou
     script = load(f"depth_estimation/finetune_{library}")
     arguments = {"recipe": f"{layout}-{head}", "dataset": str(data), "model": encoder, **options}
     result = run_depth(script, tmp_path / "run", push_to_hub=f"owner/{layout}", **arguments)
-    assert result["step"] == 2 and result["metrics"]["num_images"] == 1 and np.isfinite(result["metrics"]["rmse"])
+    assert result["step"] == 2
+    assert result["metrics"]["num_images"] == 1
+    assert np.isfinite(result["metrics"]["rmse"])
 
     folder = tmp_path / "run" / "model"
     model = load_depth_model(folder)
@@ -99,7 +102,8 @@ def test_from_a_data_set_to_the_hub(load, encoder, hub, tmp_path, library, layou
     files = uploaded.files("main")
     assert files["model.safetensors"] == (folder / "model.safetensors").read_bytes()
     card = ModelCard(files["README.md"].decode())
-    assert card.data.license == "cc-by-4.0" and card.data.pipeline_tag == "depth-estimation"
+    assert card.data.license == "cc-by-4.0"
+    assert card.data.pipeline_tag == "depth-estimation"
     scores = {score.metric_type: score.metric_value for score in card.data.eval_results or []}
     assert scores["delta1"] == result["metrics"]["delta1"]
     assert str(tmp_path) not in card.content
@@ -203,7 +207,8 @@ def test_segmentation(load, encoder, tmp_path, library):
         )
     )
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())["metrics"]
-    assert metrics["num_images"] == 2 and metrics["pixel_accuracy"] > 100 / 21
+    assert metrics["num_images"] == 2
+    assert metrics["pixel_accuracy"] > 100 / 21
     model = AutoModelForSemanticSegmentation.from_pretrained(tmp_path / "run" / "model")
     assert type(model) is pixio_hf.PixioForSemanticSegmentation
     assert (model.config.id2label[15], model.config.num_labels) == ("person", 21)
@@ -215,7 +220,8 @@ def test_linear_probe(load, encoder, tmp_path):
     script = load("image_classification/linear_probe")
     arguments = {"model": encoder, "dataset": str(tmp_path / "data"), "num_steps": 60, "bf16": False}
     metrics = script.main(script.ProbeArguments(output_dir=str(tmp_path / "run"), **arguments))
-    assert metrics["num_images"] == 6 and metrics["top1"] > 60
+    assert metrics["num_images"] == 6
+    assert metrics["top1"] > 60
     model = pixio_hf.PixioForImageClassification.from_pretrained(tmp_path / "run" / "model").eval()
     assert list(model.config.id2label.values()) == ["amber", "green", "violet"]
     # The saved classifier, on plain features, gives what was measured.

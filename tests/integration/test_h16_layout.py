@@ -128,9 +128,11 @@ def test_checkpoint_of_the_true_h16_shape(tmp_path):
         report = json.loads(run_python(COMPARE, tmp_path).splitlines()[-1])
     finally:
         (tmp_path / "pixio-h16" / "model.safetensors").unlink()  # 1.3 GB that pytest would keep
-    assert report["class"] == "pixio_hf.modeling_pixio.PixioModel" and report["is_pixio_hf"]
+    assert report["class"] == "pixio_hf.modeling_pixio.PixioModel"
+    assert report["is_pixio_hf"]
     assert report["dtypes"] == ["torch.bfloat16"]
     assert report["num_parameters"] == 631_013_120
-    assert report["shape"] == [1, NUM_CLASS_TOKENS + 4, HIDDEN_SIZE] and report["finite"]
+    assert report["shape"] == [1, NUM_CLASS_TOKENS + 4, HIDDEN_SIZE]
+    assert report["finite"]
     assert not report["training"]
     assert report["peak_gib"] < 5, "weights of 1.2 GiB, mapped once from the file and held once"

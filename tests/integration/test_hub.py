@@ -90,17 +90,22 @@ def test_a_push_is_one_private_commit_and_the_second_sends_nothing(hub, folder, 
     hub.chunk_size = chunk_size
     result = push(hub, folder, commit_message="First")
     assert remote_files(hub) == local_files(folder)
-    assert hub.repos[NAME].private and hub.repos[NAME].messages == ["initial commit", "First"]
+    assert hub.repos[NAME].private
+    assert hub.repos[NAME].messages == ["initial commit", "First"]
     assert result.commit_url == f"{hub.url}/{NAME}/commit/{hub.repos[NAME].branches['main']}"
     hub.heal()
     again = push(hub, folder, private=False)
-    assert again.commit_url is None and {file.action for file in again.plan.files} == {"unchanged"}
+    assert again.commit_url is None
+    assert {file.action for file in again.plan.files} == {"unchanged"}
     assert "exists and is private; an upload does not change that" in again.plan.notes[0]
-    assert {request.method for request in hub.requests} == {"GET"} and hub.repos[NAME].private
+    assert {request.method for request in hub.requests} == {"GET"}
+    assert hub.repos[NAME].private
     (folder / "preprocessor_config.json").write_text("{}")
     hub.heal()
     push(hub, folder)
-    assert hub.count("put") == 0 and hub.count("commit") == 1 and remote_files(hub) == local_files(folder)
+    assert hub.count("put") == 0
+    assert hub.count("commit") == 1
+    assert remote_files(hub) == local_files(folder)
 
 
 def test_other_shards_replace_the_old_ones_on_a_branch(hub, folder):
@@ -123,21 +128,27 @@ def test_a_card_that_a_person_edited_stays(hub, folder):
     (folder / "preprocessor_config.json").write_text("{}")
     plan = push(hub, folder).plan
     assert remote_files(hub) == {**local_files(folder), "README.md": edited}
-    assert [file.name for file in plan.select("kept")] == ["README.md"] and "written or edited" in plan.notes[-1]
+    assert [file.name for file in plan.select("kept")] == ["README.md"]
+    assert "written or edited" in plan.notes[-1]
     assert push(hub, folder).commit_url is None
 
 
 def test_a_dry_run_only_reads(hub, folder, capsys):
     assert run_script(folder, NAME, "--dry-run") == 0
     printed = capsys.readouterr().out
-    assert "does not exist" in printed and "stays on this machine: original.pth" in printed
-    assert "new       config.json" in printed and not hub.repos
+    assert "does not exist" in printed
+    assert "stays on this machine: original.pth" in printed
+    assert "new       config.json" in printed
+    assert not hub.repos
     hub.add_repo(NAME, {"README.md": b"# Mine\n", "config.json": (folder / "config.json").read_bytes()})
     before = dict(hub.repos[NAME].files())
     assert run_script(folder, NAME, "--dry-run") == 0
     printed = capsys.readouterr().out
-    assert "kept      README.md" in printed and "unchanged config.json" in printed and "is public" in printed
-    assert hub.repos[NAME].files() == before and not hub.objects
+    assert "kept      README.md" in printed
+    assert "unchanged config.json" in printed
+    assert "is public" in printed
+    assert hub.repos[NAME].files() == before
+    assert not hub.objects
     assert {request.method for request in hub.requests} == {"GET"}
 
 
@@ -145,7 +156,9 @@ def test_without_network_a_dry_run_shows_the_local_plan(hub, folder, capsys, mon
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody listens
     assert run_script(folder, NAME, "--dry-run") == 0
     printed = capsys.readouterr().out
-    assert "local plan only" in printed and "unknown   config.json" in printed and sleeps == [1, 2, 4, 8]
+    assert "local plan only" in printed
+    assert "unknown   config.json" in printed
+    assert sleeps == [1, 2, 4, 8]
     assert run_script(folder, NAME) == 1
     assert "Check the network" in capsys.readouterr().err
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -159,20 +172,25 @@ def test_what_the_user_can_mend_exits_with_2_before_any_request(hub, folder, cap
     (folder / "README.md").write_text("# No licence\n")
     assert run_script(folder, NAME) == 2
     errors = capsys.readouterr().err.splitlines()
-    assert len(errors) == 3 and all(line.startswith("Error: ") for line in errors)
-    assert "states no licence" in errors[2] and not hub.requests
+    assert len(errors) == 3
+    assert all(line.startswith("Error: ") for line in errors)
+    assert "states no licence" in errors[2]
+    assert not hub.requests
     (folder / "README.md").write_text(CARD)
     hub.add_repo(NAME, {"config.json": b'{"model_type": "vit"}'})
     assert run_script(folder, NAME) == 2
     assert "holds another model" in capsys.readouterr().err
-    assert run_script(folder, NAME, "--overwrite") == 0 and remote_files(hub) == local_files(folder)
+    assert run_script(folder, NAME, "--overwrite") == 0
+    assert remote_files(hub) == local_files(folder)
 
 
 def test_code_travels_and_the_folder_stays_as_it_was(hub, folder):
     before = local_files(folder)
     assert run_script(folder, NAME, "--with-code", "--public") == 0
     sent = remote_files(hub)
-    assert b"auto_map" in sent["config.json"] and "modeling_pixio.py" in sent and local_files(folder) == before
+    assert b"auto_map" in sent["config.json"]
+    assert "modeling_pixio.py" in sent
+    assert local_files(folder) == before
     assert all(sent[name] == content for name, content in before.items() if name.startswith("model"))
     assert not hub.repos[NAME].private
 
@@ -189,7 +207,9 @@ def test_refusals_are_final_and_say_what_to_do(hub, folder, sleeps, token, repo_
     hub.add_repo(NAME)
     with pytest.raises(HubError, match=message):
         push(hub, folder, repo_id, token)
-    assert not sleeps and remote_files(hub) == {} and not hub.objects
+    assert not sleeps
+    assert remote_files(hub) == {}
+    assert not hub.objects
 
 
 def test_gated_and_missing_repositories(hub, folder, sleeps):
@@ -223,7 +243,9 @@ def test_failures_that_pass_are_retried_and_others_given_up(hub, folder, sleeps,
         HubError, match=rf"^{step}: the Hub answered 503 \(planned by the test\), also when tried again"
     ):
         push(hub, folder)
-    assert hub.count(endpoint) == tries and sleeps[-1] == 8 and len(sleeps) == tries - 1
+    assert hub.count(endpoint) == tries
+    assert sleeps[-1] == 8
+    assert len(sleeps) == tries - 1
     assert NAME not in hub.repos or hub.repos[NAME].messages == ["initial commit"], "no half commit"
     hub.heal()
     sleeps.clear()
@@ -231,7 +253,8 @@ def test_failures_that_pass_are_retried_and_others_given_up(hub, folder, sleeps,
     if endpoint == "create":
         hub.repos.clear()
     hub.objects.clear()
-    assert push(hub, folder).commit_url and sleeps == [1, 2]
+    assert push(hub, folder).commit_url
+    assert sleeps == [1, 2]
     assert remote_files(hub) == local_files(folder)
 
 
@@ -241,8 +264,10 @@ def test_500_and_dropped_connections_in_the_middle_of_an_upload(hub, folder, sle
     hub.drop("put", after_bytes=4000, times=2)
     hub.drop("tree", after_bytes=10, times=1)
     push(hub, folder)
-    assert remote_files(hub) == local_files(folder) and hub.count("put") == shards + 4
-    assert hub.repos[NAME].messages == ["initial commit", "Upload tiny"] and len(sleeps) == 5
+    assert remote_files(hub) == local_files(folder)
+    assert hub.count("put") == shards + 4
+    assert hub.repos[NAME].messages == ["initial commit", "Upload tiny"]
+    assert len(sleeps) == 5
 
 
 def test_the_same_command_sends_only_what_is_missing(hub, folder, sleeps):
@@ -250,18 +275,22 @@ def test_the_same_command_sends_only_what_is_missing(hub, folder, sleeps):
     hub.fail("put", status=500, skip=2)
     with pytest.raises(HubError, match=r"Uploading: the Hub answered 500 .* the same command continues"):
         push(hub, folder)
-    assert len(hub.objects) == 2 and remote_files(hub) == {}
+    assert len(hub.objects) == 2
+    assert remote_files(hub) == {}
     hub.heal()
     push(hub, folder)
-    assert hub.count("put") == shards - 2 and remote_files(hub) == local_files(folder)
+    assert hub.count("put") == shards - 2
+    assert remote_files(hub) == local_files(folder)
 
 
 def test_a_commit_whose_answer_is_lost_is_not_made_twice(hub, folder, sleeps):
     hub.drop("commit", times=1, after_work=True)
     result = push(hub, folder)
-    assert hub.count("commit") == 2 and hub.repos[NAME].messages == ["initial commit", "Upload tiny"]
+    assert hub.count("commit") == 2
+    assert hub.repos[NAME].messages == ["initial commit", "Upload tiny"]
     assert remote_files(hub) == local_files(folder)
-    assert result.commit_url and result.commit_url.endswith(hub.repos[NAME].branches["main"])
+    assert result.commit_url
+    assert result.commit_url.endswith(hub.repos[NAME].branches["main"])
 
 
 def test_a_commit_that_cannot_be_read_back_is_named(hub, folder, sleeps):
@@ -296,7 +325,9 @@ def test_waits_as_long_as_asked_within_limits(hub, folder, sleeps):
     hub.fail("batch", status=429, Retry_After=3600)
     with pytest.raises(HubError, match="429 and asks to wait 3600 seconds"):
         push(hub, folder)
-    assert hub.count("batch") == 1 and len(sleeps) == 2 and remote_files(hub) == {}
+    assert hub.count("batch") == 1
+    assert len(sleeps) == 2
+    assert remote_files(hub) == {}
     hub.heal()
     hub.fail("commit", status=429)
     with pytest.raises(HubError, match=r"Committing: too many requests \(429\), also after waiting"):
@@ -309,4 +340,5 @@ def test_an_answer_that_never_comes_is_a_timeout(hub, folder, sleeps, monkeypatc
     hub.slow("create", seconds=30)
     with pytest.raises(HubError, match=r"Creating the repository: no whole answer \(ReadTimeout"):
         push(hub, folder)
-    assert hub.count("create") == NUM_TRIES and sleeps == [1, 2, 4, 8]
+    assert hub.count("create") == NUM_TRIES
+    assert sleeps == [1, 2, 4, 8]

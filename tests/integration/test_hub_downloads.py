@@ -119,18 +119,29 @@ def test_by_id_online_then_offline_and_from_a_downloaded_folder(hub, folders, tm
     online = run_python("-c", ONLINE, *arguments, environment=hub.environment(home, WRITER), folder=tmp_path)
     report = json.loads(online.splitlines()[-1])
     assert not [request.path for request in hub.requests if request.endpoint == "unknown"]
-    assert report["class"] == "pixio_hf.modeling_pixio.PixioModel" and report["same"] and report["pushed"]
+    assert report["class"] == "pixio_hf.modeling_pixio.PixioModel"
+    assert report["same"]
+    assert report["pushed"]
     assert report["processor"] == 64
     pushed = hub.repos["owner/pushed"]
-    assert pushed.private and {"config.json", "model.safetensors", "README.md"} <= set(pushed.files())
-    assert report["features"][0] == 0 and (tmp_path / "out" / "photo_features.png").is_file()
+    assert pushed.private
+    assert {"config.json", "model.safetensors", "README.md"} <= set(pushed.files())
+    assert report["features"][0] == 0
+    assert (tmp_path / "out" / "photo_features.png").is_file()
     code, text = report["info"]
-    assert code == 0 and "apache-2.0" in text and "decoder" in text
+    assert code == 0
+    assert "apache-2.0" in text
+    assert "decoder" in text
     code, text = report["gated"]
-    assert code == 2 and text.startswith("Error: ") and "gated" in text and f"/{OFFICIAL}" in text
-    assert "hf auth login" in text and len(text.splitlines()) == 1
+    assert code == 2
+    assert text.startswith("Error: ")
+    assert "gated" in text
+    assert f"/{OFFICIAL}" in text
+    assert "hf auth login" in text
+    assert len(text.splitlines()) == 1
     code, text = report["missing"]
-    assert code == 2 and "hf auth login" in text
+    assert code == 2
+    assert "hf auth login" in text
 
     download = ("-m", "huggingface_hub.cli.hf", "download", OFFICIAL, "--local-dir", "pixio-h16")
     run_python(*download, environment=hub.environment(home, READER), folder=tmp_path)
@@ -142,6 +153,8 @@ def test_by_id_online_then_offline_and_from_a_downloaded_folder(hub, folders, tm
     offline = {**hub.environment(home), "HF_HUB_OFFLINE": "1"}
     output = run_python("-c", OFFLINE, folders["tiny"], folders["official"], environment=offline, folder=tmp_path)
     report = json.loads(output.splitlines()[-1])
-    assert report["cached"] and report["downloaded"] and len(hub.requests) == before
+    assert report["cached"]
+    assert report["downloaded"]
+    assert len(hub.requests) == before
     assert report["class"] == "pixio_hf.modeling_pixio.PixioModel"
     assert report["processor"].startswith("BitImageProcessor")

@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def load_script(name: str):
     spec = importlib.util.spec_from_file_location(f"conversion_{name}", ROOT / "conversion" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -79,14 +80,17 @@ def test_stale_cards_are_found_and_mended(copy, monkeypatch, capsys):
 
     monkeypatch.setattr(sys, "argv", ["render_cards.py", "--check"])
     assert script.main() == 1
-    assert "0.168" in edited.read_text() and not gone.exists(), "--check writes nothing"
+    assert "0.168" in edited.read_text(), "--check writes nothing"
+    assert not gone.exists(), "--check writes nothing"
     printed = capsys.readouterr()
-    assert re.search(r"^-.*0\.168.*\n(.*\n)*\+.*0\.268", printed.out, re.MULTILINE) and "make cards" in printed.err
+    assert re.search(r"^-.*0\.168.*\n(.*\n)*\+.*0\.268", printed.out, re.MULTILINE)
+    assert "make cards" in printed.err
 
     monkeypatch.setattr(sys, "argv", ["render_cards.py"])
     assert script.main() == 0
     assert {path.name: path.read_text() for path in (copy / "model_cards").iterdir()} == expected
-    assert link.is_symlink() and link.resolve() == copy / "src/pixio_hf/assets/pixio-tiny/README.md"
+    assert link.is_symlink()
+    assert link.resolve() == copy / "src/pixio_hf/assets/pixio-tiny/README.md"
     assert script.update_cards(copy, check=True) == []
 
 
@@ -96,7 +100,8 @@ def test_code_of_bundled_models(workplace, capsys):
         namespace = {}
         exec(compile(code, name, "exec"), namespace)
         if name == "pixio-tiny":
-            assert type(namespace["model"]) is PixioModel and namespace["model"].config.hidden_size == 224
+            assert type(namespace["model"]) is PixioModel
+            assert namespace["model"].config.hidden_size == 224
     assert "torch.Size([150, 200])" in capsys.readouterr().out
 
 
@@ -129,7 +134,8 @@ def test_code_of_metas_models(workplace, capsys):
     (statements,) = {re.sub(r"  # .*", "", code) for code in blocks}
     namespace = {}
     exec(compile(statements, "card", "exec"), namespace)
-    assert type(namespace["model"]) is PixioModel and not namespace["model"].training
+    assert type(namespace["model"]) is PixioModel
+    assert not namespace["model"].training
     assert capsys.readouterr().out == "torch.Size([1, 24, 32])\ntorch.Size([1, 32])\n"
     with torch.inference_mode():
         pixels = PixioImageProcessor(size={"height": 64, "width": 64})(Image.open("kitchen.jpg"), return_tensors="pt")

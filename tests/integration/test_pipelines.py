@@ -137,7 +137,9 @@ def test_auto_class_loads_its_folder(folders, name):
     auto_class, model_class = MODEL_CLASSES[name]
     model, info = auto_class.from_pretrained(folders[name], output_loading_info=True)
     assert type(model) is model_class
-    assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert not info["mismatched_keys"]
     assert not model.training
     assert_same_state(model.state_dict(), randomize_weights(model_class(tiny_config())).state_dict())
 
@@ -215,7 +217,8 @@ def test_sharded_saving(folders, tmp_path, name):
     model = auto_class.from_pretrained(folders[name])
     model.save_pretrained(tmp_path, max_shard_size="110KB")
     shards = sorted(tmp_path.glob("*.safetensors"))
-    assert len(shards) > 2 and (tmp_path / "model.safetensors.index.json").is_file()
+    assert len(shards) > 2
+    assert (tmp_path / "model.safetensors.index.json").is_file()
     assert all(shard.stat().st_size < 130_000 for shard in shards)
     assert_same_state(read_weights(tmp_path), read_weights(Path(folders[name])))
     assert_same_state(auto_class.from_pretrained(tmp_path).state_dict(), model.state_dict())
@@ -249,7 +252,9 @@ def test_trainer_fine_tunes_from_a_folder(folders, tmp_path):
     )
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    assert len(losses) == 2 and all(np.isfinite(losses)) and min(losses) > 0
+    assert len(losses) == 2
+    assert all(np.isfinite(losses))
+    assert min(losses) > 0
     moved = [name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])]
     assert any(name.startswith("pixio.layers.0.") for name in moved)
     assert any(name.startswith("head.") for name in moved)

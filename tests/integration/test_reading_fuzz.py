@@ -164,7 +164,8 @@ def check_file(path: Path) -> str:
         config = recognize_config(source, overrides={"num_attention_heads": 2, "decoder_num_attention_heads": 1})
     except ValueError as error:
         message = str(error)
-        assert path.name in message and len(message) < 3000, message
+        assert path.name in message, message
+        assert len(message) < 3000, message
         return "refused"
     assert config.hidden_size == source.tensors["cls_token"].shape[2]
     for tensor in source.tensors.values():
@@ -268,7 +269,8 @@ def check_depth(path: Path) -> str:
     except ValueError as error:
         assert path.name in str(error), error
         return "refused"
-    assert depth.shape == (24, 32) and depth.dtype == np.float32
+    assert depth.shape == (24, 32)
+    assert depth.dtype == np.float32
     return "loaded"
 
 
@@ -335,7 +337,8 @@ def test_mutated_files_load_or_are_refused(group, tmp_path):
     outcomes = json.loads(result.stdout.splitlines()[-1])
     # Mutations that never spoil a file, or always, would test nothing.
     refused = sum(count for key, count in outcomes.items() if key.endswith("refused"))
-    assert sum(outcomes.values()) >= 20 and 0 < refused < sum(outcomes.values()), outcomes
+    assert sum(outcomes.values()) >= 20, outcomes
+    assert 0 < refused < sum(outcomes.values()), outcomes
 
 
 if __name__ == "__main__":

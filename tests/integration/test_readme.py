@@ -101,7 +101,8 @@ def check_script_command(script: Path, arguments: list[str]) -> None:
         return
     module_name = f"readme_{script.parent.name}_{script.stem}"
     spec = importlib.util.spec_from_file_location(module_name, script)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     sys.path.insert(0, str(script.parent))  # as when it is started: scripts import the modules beside them

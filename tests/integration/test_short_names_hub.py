@@ -97,10 +97,12 @@ def test_every_class_loads_the_official_weights_online_and_then_offline(hub, fol
     offline = load(folders["main"], wanted, {**environment, "HF_HUB_OFFLINE": "1"}, tmp_path)
     assert [result.get("same") for result in offline] == [True] * len(kinds), offline
     local = load(folders["main"], ['model {"local_files_only": true}'], environment, tmp_path)
-    assert local[0]["same"] and len(hub.requests) == before
+    assert local[0]["same"]
+    assert len(hub.requests) == before
     # A machine that lost its network, without HF_HUB_OFFLINE: what is in the cache loads, and soon.
     unplugged = load(folders["main"], wanted[:1], {**environment, "HF_ENDPOINT": "http://127.0.0.1:9"}, tmp_path)
-    assert unplugged[0]["same"] and unplugged[0]["seconds"] < 15
+    assert unplugged[0]["same"]
+    assert unplugged[0]["seconds"] < 15
 
 
 @pytest.mark.slow
@@ -109,7 +111,8 @@ def test_revision_token_and_cache_are_passed_on(hub, folders, tmp_path):
     options = {"revision": "older", "token": READER, "cache_dir": str(tmp_path / "cache")}
     wanted = [f"model {json.dumps(options)}", 'model {"revision": "missing", "token": "hf_reader"}']
     older, missing = load(folders["older"], wanted, environment, tmp_path)
-    assert older["same"] and older["compared"] > 30
+    assert older["same"]
+    assert older["compared"] > 30
     assert (tmp_path / "cache" / "models--facebook--pixio-vith16").is_dir()
     assert "pixio-h16 stands for facebook/pixio-vith16, which has no such revision: missing" in missing["error"]
 
@@ -131,7 +134,8 @@ def test_missing_repository(folders, tmp_path):
     with running_hub() as hub:
         (result,) = load(folders["main"], ["model {}"], hub.environment(tmp_path / "home", READER), tmp_path)
     assert result["error"].startswith("pixio-h16 stands for facebook/pixio-vith16, which http://127.0.0.1")
-    assert "hf download facebook/pixio-vith16" in result["error"] and result["is_os"]
+    assert "hf download facebook/pixio-vith16" in result["error"]
+    assert result["is_os"]
 
 
 @pytest.mark.slow
@@ -149,5 +153,7 @@ def test_without_a_network(folders, tmp_path, changes, why):
     wanted = [f"{kind} {{}}" for kind in ("model", "pipeline", "processor")]
     for result in load(folders["main"], wanted, environment, tmp_path):
         assert result["error"].startswith("pixio-h16 stands for facebook/pixio-vith16, of which ")
-        assert why in result["error"] and "`hf download facebook/pixio-vith16`" in result["error"]
-        assert result["is_os"] and result["seconds"] < 15  # measured: below 6; a client's retries take 47
+        assert why in result["error"]
+        assert "`hf download facebook/pixio-vith16`" in result["error"]
+        assert result["is_os"]
+        assert result["seconds"] < 15

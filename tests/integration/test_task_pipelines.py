@@ -112,7 +112,8 @@ def test_segmentation_scores_at_the_size_of_each_photo(folders):
     plain = processor.post_process_semantic_segmentation(outputs, target_sizes=SIZES)
     scored = processor.post_process_semantic_segmentation(outputs, SIZES, return_segmentation_scores=True)
     for index, size in enumerate(SIZES):
-        assert plain[index].shape == size and plain[index].dtype == torch.int64
+        assert plain[index].shape == size
+        assert plain[index].dtype == torch.int64
         assert scored[index]["segmentation_scores"].shape == (5, *size)
         assert torch.equal(scored[index]["segmentation_scores"].argmax(dim=0), plain[index])
         assert torch.equal(scored[index]["segmentation"], plain[index])
@@ -171,13 +172,15 @@ def test_encoder_checkpoint_leaves_only_the_head_new(folders, task):
     auto_class, _ = TASKS[task]
     model, info = auto_class.from_pretrained(folders["encoder"], num_labels=7, output_loading_info=True)
     head = {name for name, _ in model.named_parameters() if not name.startswith("pixio.")}
-    assert len(head) >= 2 and all(name.startswith(("head.", "classifier.")) for name in head)
+    assert len(head) >= 2
+    assert all(name.startswith(("head.", "classifier.")) for name in head)
     buffers = {name for name, _ in model.named_buffers() if name.startswith("head.")}
     assert head <= set(info["missing_keys"]) <= head | buffers
     assert not info["unexpected_keys"]
     assert_same_state(model.pixio.state_dict(), PixioModel.from_pretrained(folders["encoder"]).state_dict())
     outputs = model.eval()(random_images())
-    assert outputs.logits.shape[1] == 7 and torch.isfinite(outputs.logits).all()
+    assert outputs.logits.shape[1] == 7
+    assert torch.isfinite(outputs.logits).all()
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -50,5 +50,6 @@ def test_state_dicts_load_in_every_spelling(tmp_path, spelling, model_class):
     state = load_file(write_checkpoint(tmp_path, source, spelling) / "model.safetensors")
     target = model_class(tiny_config())
     result = target.load_state_dict(state)
-    assert not result.missing_keys and not result.unexpected_keys
+    assert not result.missing_keys
+    assert not result.unexpected_keys
     assert_same_state(target.state_dict(), source.state_dict())

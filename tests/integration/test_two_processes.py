@@ -92,7 +92,8 @@ def folder(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("other", ["accumulated", "two", "sharded"])
 def test_loss_curve_is_that_of_one_process_with_the_doubled_batch(folder, other):
     expected, log = read_log(folder / "one"), read_log(folder / other)
-    assert len(expected["loss"]) == NUM_STEPS and np.ptp(expected["loss"]) > 0.05
+    assert len(expected["loss"]) == NUM_STEPS
+    assert np.ptp(expected["loss"]) > 0.05
     for name in ("loss", "grad_norm", "learning_rate"):
         np.testing.assert_allclose(log[name], expected[name], rtol=1e-5, err_msg=name)
     assert expected["learning_rate"][1] == pytest.approx(0.1 * 4 / 256)
@@ -114,8 +115,10 @@ def test_sharded_model_reloads_whole(folder, run, tmp_path):
     dcp_to_torch_save(shards, tmp_path / "whole.pt")
     expected = torch.load(tmp_path / "whole.pt", weights_only=True)["model"]
     model, info = PixioForPreTraining.from_pretrained(folder / run / "model", output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"]
-    assert type(model) is PixioForPreTraining and model.dtype == torch.float32
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert type(model) is PixioForPreTraining
+    assert model.dtype == torch.float32
     assert_same_state(model.state_dict(), expected)
     start = PixioForPreTraining.from_pretrained(folder / "start").state_dict()
     assert sum(not torch.equal(tensor, start[name]) for name, tensor in expected.items()) > len(start) / 2

@@ -43,7 +43,8 @@ def test_original_files(file, kind, outputs, group):
 
     config = recognize_config(source, overrides=HEADS)
     expected = case.config[group]
-    assert config.image_size == expected["img_size"] and config.patch_size == expected["patch_size"]
+    assert config.image_size == expected["img_size"]
+    assert config.patch_size == expected["patch_size"]
     assert (config.hidden_size, config.num_hidden_layers) == (expected["embed_dim"], expected["depth"])
     assert (config.n_cls_tokens, config.mlp_ratio) == (expected["n_cls_tokens"], expected["mlp_ratio"])
     if kind == "pretraining":

@@ -35,7 +35,8 @@ def test_golden_files_convert_exactly(name, file, kind, fields, tmp_path):
     case = load_case("checkpoints")
     folder = tmp_path / "converted"
     report = convert_checkpoint(GOLDEN_DIR / file, folder, overrides=fields)
-    assert report["kind"] == kind and report["num_parameters"] == case.values["parameter_total"][name]
+    assert report["kind"] == kind
+    assert report["num_parameters"] == case.values["parameter_total"][name]
     assert report["verification"]["method"] == "tensors and outputs"
 
     stored = torch.load(GOLDEN_DIR / file, weights_only=False)

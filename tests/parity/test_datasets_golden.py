@@ -26,8 +26,10 @@ def test_depth_pairs(name, tmp_path):
     batch = processor(item["image"], depth_maps=item["depth"], return_tensors="pt")
     image, depth = batch["pixel_values"][0], batch["labels"][0]
 
-    assert str(image.dtype) == values["image_dtype"] and str(depth.dtype) == values["depth_dtype"]
-    assert list(image.shape) == values["image_shape"] and list(depth.shape) == values["depth_shape"]
+    assert str(image.dtype) == values["image_dtype"]
+    assert str(depth.dtype) == values["depth_dtype"]
+    assert list(image.shape) == values["image_shape"]
+    assert list(depth.shape) == values["depth_shape"]
     assert image.double().mean((1, 2)).tolist() == pytest.approx(values["image_mean_per_channel"], **TOLERANCE)
     deviations = image.double().std((1, 2), correction=0).tolist()
     assert deviations == pytest.approx(values["image_std_per_channel_population"], **TOLERANCE)

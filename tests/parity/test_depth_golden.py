@@ -69,7 +69,9 @@ def test_linear_head_matches_in_training_mode() -> None:
     case.assert_close("train.logit", logits)
     case.assert_close("train.depth", logits.sigmoid())
     norm = head.batch_norm
-    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    assert norm.num_batches_tracked is not None
     case.assert_close("train.running_mean_after", norm.running_mean)
     case.assert_close("train.running_var_after", norm.running_var)
     assert norm.num_batches_tracked.item() == case.tensors["train.num_batches_tracked_after"].item()

@@ -78,7 +78,9 @@ def test_student_features(case, student, masking, mask_ratio):
         assert torch.equal(outputs.ids_keep, case.tensors["ids_keep_mask50"])
     else:
         assert outputs.ids_keep is None
-    assert outputs.loss is None and outputs.loss_cls is None and outputs.loss_patch is None
+    assert outputs.loss is None
+    assert outputs.loss_cls is None
+    assert outputs.loss_patch is None
 
 
 @torch.no_grad()

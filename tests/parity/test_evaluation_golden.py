@@ -103,7 +103,8 @@ def test_depth_protocol():
     case = load_case("depth_metrics_protocol")
     prediction, target, valid = (case.tensors[name] for name in ("pred", "target", "valid_mask"))
     scale = 100.0  # above every prediction, which are not clamped at max_depth
-    assert prediction.min() > 0 and prediction.max() < scale
+    assert prediction.min() > 0
+    assert prediction.max() < scale
     items = [
         {"image": (p / scale).expand(3, -1, -1), "depth": torch.where(v > 0, t, 0.0)}
         for p, t, v in zip(prediction, target, valid, strict=True)

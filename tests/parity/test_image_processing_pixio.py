@@ -30,7 +30,8 @@ def test_pixels_and_depth_equal_the_original(name: str, processor_class: Any) ->
     processor = processor_class(do_resize=False, size_divisor=size_divisor, depth_scale=depth_scale)
     batch = processor(photo, depth_maps=depth, return_tensors="np")
     pixels, labels = batch.pixel_values[0], batch.labels[0]
-    assert list(pixels.shape) == case.values["image_shape"] and list(labels.shape) == case.values["depth_shape"]
+    assert list(pixels.shape) == case.values["image_shape"]
+    assert list(labels.shape) == case.values["depth_shape"]
     np.testing.assert_allclose(pixels.mean((1, 2), np.float64), case.values["image_mean_per_channel"], atol=1e-5)
     np.testing.assert_allclose(
         pixels.std((1, 2), np.float64), case.values["image_std_per_channel_population"], atol=1e-5

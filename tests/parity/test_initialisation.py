@@ -59,7 +59,8 @@ def test_distributions_of_fresh_weights(fresh_weights):
 
 def test_parts_of_the_fused_matrix_differ(fresh_weights):
     query, key, value = fresh_weights["blocks.0.attn.qkv.weight"].chunk(3)
-    assert not torch.equal(query, key) and not torch.equal(key, value)
+    assert not torch.equal(query, key)
+    assert not torch.equal(key, value)
 
 
 def count_parameters(model: torch.nn.Module) -> dict[str, int]:

@@ -253,7 +253,8 @@ def test_key_mapping_is_reversible_bit_for_bit():
     # The form of a Hub folder, with one name per tensor, and one without `inner`.
     hub_form = {name.replace(".inner.", "."): tensor for name, tensor in merge_aliases(state).items()}
     again = reconstruction_to_hub_state(hub_form, geometric_inputs=True)
-    assert again.keys() == hub.keys() and all(torch.equal(again[name], hub[name]) for name in hub)
+    assert again.keys() == hub.keys()
+    assert all(torch.equal(again[name], hub[name]) for name in hub)
 
 
 def test_geometric_encoders_are_left_out_by_default():
@@ -284,4 +285,5 @@ def test_unit_of_errors():
     labels = read_labels(load("recon_metrics_two_views"))
     truth: ViewGeometry = labels.geometry.double()
     rotation, translation = pose_errors(truth, truth)
-    assert rotation.max() < 0.001 and translation.max() < 0.001
+    assert rotation.max() < 0.001
+    assert translation.max() < 0.001

@@ -78,7 +78,9 @@ def test_own_checkpoint_in_every_spelling(tmp_path, model_class, spelling):
     model = build(model_class)
     folder = write_checkpoint(tmp_path / "source", model, spelling)
     loaded, info = model_class.from_pretrained(folder, output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert not info["mismatched_keys"]
     assert_same_state(loaded.state_dict(), model.state_dict())
     # Whatever was read, the official names are written, and read back.
     loaded.save_pretrained(tmp_path / "saved")

@@ -102,7 +102,8 @@ def test_values_that_the_type_cannot_hold_are_refused():
 
 def test_bits_are_compared_not_values():
     nan = torch.tensor([float("nan")])
-    assert same_bits(nan, nan.clone()) and same_bits(torch.tensor(3), torch.tensor(3))
+    assert same_bits(nan, nan.clone())
+    assert same_bits(torch.tensor(3), torch.tensor(3))
     assert not same_bits(torch.tensor([0.0]), torch.tensor([-0.0]))
     assert not same_bits(torch.zeros(2), torch.zeros(2, dtype=torch.float64))
     assert not same_bits(torch.zeros(2), torch.zeros(2, 1))
@@ -214,7 +215,8 @@ def test_a_failed_rename_puts_the_old_folder_back(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no"), folder_in_progress(target) as folder:
         (folder / "new").touch()
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
-    assert (target / "model.safetensors").is_file() and not (target / "new").exists()
+    assert (target / "model.safetensors").is_file()
+    assert not (target / "new").exists()
 
 
 def test_a_complete_folder_replaces_the_old_one(tmp_path):
@@ -232,10 +234,12 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
     with pytest.raises(KeyboardInterrupt), file_in_progress(target) as partial:
         partial.write_text("half")
         raise KeyboardInterrupt
-    assert [path.name for path in tmp_path.iterdir()] == ["weights.pth"] and target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.pth"]
+    assert target.read_text() == "old"
     with file_in_progress(target) as partial:
         partial.write_text("new")
-    assert [path.name for path in tmp_path.iterdir()] == ["weights.pth"] and target.read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.pth"]
+    assert target.read_text() == "new"
 
 
 # --- report ---

@@ -19,13 +19,13 @@ from typer.testing import CliRunner
 from pixio_hf import PixioForDepthEstimation
 from pixio_hf.bundled import list_short_names
 from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.depth import to_millimetres
+from pixio_hf.cli.depth import describe_unknown, to_millimetres
 from pixio_hf.cli.features import color_features, upscale_colors
-from pixio_hf.cli.files import check_photos, plan_outputs, write_bytes
+from pixio_hf.cli.files import check_photos, plan_outputs, write_all, write_bytes, write_npy
 from pixio_hf.cli.info import describe_choices, name_part
 from pixio_hf.cli.loading import choose_device
 from pixio_hf.cli.photo_loop import load_photo, process_photos, scaled_size
-from pixio_hf.cli.pictures import DPI, Panel, depth_limits, draw_row
+from pixio_hf.cli.pictures import DPI, DRAWN_SIDE, Panel, depth_limits, draw_row, shrink_map, shrink_photo
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf_cli import app
 
@@ -116,9 +116,12 @@ def test_one_bad_photo_does_not_stop_the_others():
     def process(photo: Path):
         if photo.name == "bad":
             raise ValueError("truncated")
+        if photo.name == "worse":
+            raise RuntimeError("allocator")
         done.append(photo.name)
 
-    assert process_photos([Path("a"), Path("bad"), Path("c")], process, "test") == [(Path("bad"), "truncated")]
+    failures = process_photos([Path("a"), Path("bad"), Path("worse"), Path("c")], process, "test")
+    assert failures == [(Path("bad"), "truncated"), (Path("worse"), "RuntimeError: allocator")]
     assert done == ["a", "c"]
 
 
@@ -151,10 +154,83 @@ def test_millimetres_are_rounded_and_never_clipped():
     depth = np.array([[0.0014, 0.0016, 65.535]], np.float32)
     assert to_millimetres(depth).tolist() == [[1, 2, 65535]]
     assert to_millimetres(depth).dtype == np.uint16
-    with pytest.raises(ValueError, match=r"65\.535 m"):
-        to_millimetres(np.array([[65.5361]], np.float32))
-    with pytest.raises(ValueError, match="finite"):
-        to_millimetres(np.array([[np.nan]], np.float32))
+    assert describe_unknown(depth) == ""
+
+
+def test_what_16_bits_cannot_hold_is_0_and_counted_by_its_reason():
+    depth = np.full((1500, 2), 2.0, np.float32)
+    depth[[0, 700, 1400], 0] = 65.5361, 1e30, 0.0004
+    depth[[1, 701, 1401], 1] = np.nan, np.inf, -3
+    millimetres = to_millimetres(depth)
+    assert (millimetres == 0).sum() == 6
+    assert (millimetres == 2000).sum() == 2994
+    message = describe_unknown(depth)
+    assert message.startswith("6 of 3,000 pixels (2 beyond 65.535 m")
+    assert "1 nearer than" in message
+    assert "3 not positive finite numbers" in message
+    assert "0 = unknown" in message
+
+
+def test_large_pictures_are_drawn_from_means_and_large_maps_from_single_values():
+    photo = np.zeros((3, 8, 3 * DRAWN_SIDE), np.uint8)
+    photo[:, :, ::3], photo[:, :, 1::3] = 30, 60
+    assert shrink_photo(photo).shape == (3, 3, DRAWN_SIDE)
+    assert (shrink_photo(photo) == 30).all()
+    depth = np.tile(np.array([1.0, np.nan, 5.0], np.float32), (8, DRAWN_SIDE))
+    assert shrink_map(depth).shape == (3, DRAWN_SIDE)
+    assert np.isnan(shrink_map(depth)).all()
+    small = np.zeros((3, 5, 6), np.uint8)
+    assert shrink_photo(small) is small
+
+
+def test_a_dollar_in_a_title_is_no_mathematics():
+    png = draw_row([Panel(np.zeros((8, 8, 3), np.uint8), "a $x_{", "b $\\frac")])
+    assert PIL.Image.open(io.BytesIO(png)).size[0] > 100
+
+
+def test_one_file_that_cannot_be_written_does_not_stop_the_others(tmp_path):
+    (tmp_path / "b.npy").mkdir()
+    with pytest.raises(ValueError, match=r"b\.npy was not written") as caught:
+        write_all([(tmp_path / f"{name}.npy", lambda path: write_npy(path, np.arange(3))) for name in "abc"])
+    assert "a.npy" not in str(caught.value)
+    assert np.load(tmp_path / "a.npy").tolist() == np.load(tmp_path / "c.npy").tolist() == [0, 1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "b.npy", "c.npy"]
+
+
+@pytest.mark.parametrize("command", ["depth", "reconstruct", "features"])
+def test_bad_requests_are_refused_before_torch_is_imported(tmp_path, command):
+    photos = make_files(tmp_path, "a.jpg")
+    os.mkfifo(tmp_path / "f.png")
+    (out,) = make_files(tmp_path, "file")
+    for arguments, message in (
+        ([tmp_path / "missing.jpg", "--out", tmp_path / "out"], "missing.jpg does not exist"),
+        ([tmp_path / "f.png", "--out", tmp_path / "out"], "f.png is not a regular file"),
+        ([tmp_path, "--out", tmp_path / "out"], "is a folder"),
+        ([*photos, "--out", out], "is a file, not a folder"),
+        ([*photos, "--out", out / "below"], "is a file, not a folder"),
+        ([*photos, "--out", "/proc/nothing/here"], "cannot be written"),
+    ):
+        code = (
+            f"import sys; sys.argv = ['pixio-hf', {command!r}, *{[str(argument) for argument in arguments]!r}]\n"
+            "from pixio_hf_cli import main\n"
+            "try: main()\n"
+            "except SystemExit as end: print('CODE', end.code, sorted({'torch', 'numpy'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "CODE 2 []", (arguments, done)
+        assert message in done.stderr, (arguments, done)
+        assert len(done.stderr.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "f.png", "file"]
+
+
+@pytest.mark.parametrize("command", ["depth", "reconstruct", "features", "demo"])
+def test_a_missing_matplotlib_is_said_before_any_work(tmp_path, monkeypatch, command):
+    monkeypatch.setattr("pixio_hf_cli.result_files.find_spec", lambda _: None)
+    photos = [] if command == "demo" else [str(path) for path in make_files(tmp_path, "a.jpg")]
+    result = CliRunner().invoke(app, [command, *photos, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "pip install 'pixio-hf[demo]'" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_depth_limits_ignore_what_is_unknown():
@@ -172,7 +248,9 @@ def test_feature_colors_follow_the_main_direction_and_are_repeatable():
     assert first.shape == (4, 6, 3)
     red = np.concatenate([first[..., 0].ravel(), second[..., 0].ravel()]).astype(int)
     # One scale over both photos: the first direction's largest weight is positive, so red grows from 0 to 255.
-    assert (np.diff(red) >= 0).all() and red[0] == 0 and red[-1] == 255
+    assert (np.diff(red) >= 0).all()
+    assert red[0] == 0
+    assert red[-1] == 255
     np.testing.assert_array_equal(color_features(list(tokens))[1], second)
 
 
@@ -259,7 +337,8 @@ def test_models_lists_every_short_name(tmp_path, monkeypatch):
         "pixio-1b16": "no",
         "pixio-5b16": "no",
     }
-    assert models["pixio-h16"]["bytes"] == 5 and models["pixio-h16"]["stands_for"] == "facebook/pixio-vith16"
+    assert models["pixio-h16"]["bytes"] == 5
+    assert models["pixio-h16"]["stands_for"] == "facebook/pixio-vith16"
     tiny = models["pixio-tiny-depth"]
     assert (tiny["licence"], tiny["task"]) == ("apache-2.0", "depth-estimation")
     model = PixioForDepthEstimation.from_pretrained("pixio-tiny-depth")
@@ -279,7 +358,8 @@ def run_without_torch(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_models_and_version_need_no_torch():
     result = run_without_torch("models")
-    assert result.returncode == 0 and "pixio-tiny-depth" in result.stdout, result.stderr
+    assert result.returncode == 0, result.stderr
+    assert "pixio-tiny-depth" in result.stdout, result.stderr
     result = run_without_torch("--version")
     assert result.stdout == f"pixio-hf {importlib.metadata.version('pixio-hf')}\n"
 
@@ -298,23 +378,30 @@ def test_models_and_version_need_no_torch():
 def test_mistyped_names_are_told_before_torch_is_loaded(arguments):
     result = run_without_torch(*arguments)
     assert result.returncode == 2
-    assert result.stderr.startswith("Error: ") and len(result.stderr.splitlines()) == 1
-    assert "Did you mean 'pixio-tiny'?" in result.stderr and "`pixio-hf models`" in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert "Did you mean 'pixio-tiny'?" in result.stderr
+    assert "`pixio-hf models`" in result.stderr
 
 
 def test_missing_extra_is_told_first(monkeypatch, tmp_path):
     monkeypatch.setattr("pixio_hf_cli.options.find_spec", lambda _: None)
     result = CliRunner().invoke(app, ["depth", "missing.jpg", "--out", str(tmp_path / "out")])
-    assert result.exit_code == 2 and "matplotlib is not installed" in result.output
-    assert "pip install 'pixio-hf[demo]'" in result.output and not (tmp_path / "out").exists()
+    assert result.exit_code == 2
+    assert "matplotlib is not installed" in result.output
+    assert "pip install 'pixio-hf[demo]'" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_verbose_shows_tracebacks_and_quiet_only_errors():
     mistyped = ("info", "pixio-tyny")
     assert isinstance(CliRunner().invoke(app, ["-v", *mistyped]).exception, ValueError)
-    assert "PIXIO_HF_TRACEBACK" not in os.environ and "TQDM_DISABLE" not in os.environ
+    assert "PIXIO_HF_TRACEBACK" not in os.environ
+    assert "TQDM_DISABLE" not in os.environ
     result = CliRunner().invoke(app, ["--quiet", *mistyped])
-    assert result.exit_code == 2 and result.output.startswith("Error: ")
+    assert result.exit_code == 2
+    assert result.output.startswith("Error: ")
     result = CliRunner().invoke(app, ["-q", "info", "pixio-tiny"])
-    assert result.exit_code == 0 and "apache-2.0" in result.output
+    assert result.exit_code == 0
+    assert "apache-2.0" in result.output
     assert CliRunner().invoke(app, ["-q", "-v", "models"]).exit_code == 2

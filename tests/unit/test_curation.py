@@ -69,7 +69,8 @@ def test_size_is_that_of_the_upright_photo():
     image.getexif()[0x0112] = 6  # turned by a quarter
     measures = measure_photo(image, image_size=16)
     assert (measures.width, measures.height) == (30, 40)
-    assert measures.image is not None and measures.image.shape == (3, 16, 16)
+    assert measures.image is not None
+    assert measures.image.shape == (3, 16, 16)
 
 
 @pytest.mark.parametrize("norm_pix_loss", [True, False])
@@ -107,9 +108,13 @@ def test_rows_of_a_shard_are_in_order_and_name_damage(tmp_path):
     assert [row["mae_loss"] for row in good] == numbers
     assert [row["width"] for row in good] == [20 + number for number in numbers]
     errors = {row["name"]: row["error"] for row in rows if row["error"] is not None}
-    assert errors["33.png"] == "is no image in a known format" and "decoded" in errors["34.png"]
-    assert len(errors) == 3 and "the shard is cut off" in rows[-1]["error"]
-    assert len(seen) == len(rows) and sum(batches) == len(good) and set(batches[:-1]) == {16}
+    assert errors["33.png"] == "is no image in a known format"
+    assert "decoded" in errors["34.png"]
+    assert len(errors) == 3
+    assert "the shard is cut off" in rows[-1]["error"]
+    assert len(seen) == len(rows)
+    assert sum(batches) == len(good)
+    assert set(batches[:-1]) == {16}
 
 
 # Files
@@ -163,7 +168,8 @@ def write_all(tmp_path: Path, lengths: list[int], losses) -> tuple[str, str]:
 def test_thresholds_of_none_or_zero_are_off():
     record = {"histogram_score": 0.0, "width": 1, "height": 1, "mae_loss": 0.25}
     assert CurationTests().largest_kept_draw({}) == 1
-    assert CurationTests(0.0, 0).largest_kept_draw({}) == 1 and CurationTests(0.0, 0).fields() == []
+    assert CurationTests(0.0, 0).largest_kept_draw({}) == 1
+    assert CurationTests(0.0, 0).fields() == []
     assert CurationTests(None, 1, True).largest_kept_draw(record) == 0.25
     assert CurationTests(4.5).largest_kept_draw({"histogram_score": 4.5}) < 0
     assert CurationTests(None, 320).largest_kept_draw({"width": 320, "height": 319}) < 0
@@ -183,7 +189,8 @@ def test_statistics_that_a_test_needs_have_to_be_numbers(tmp_path, value):
     with pytest.raises(ValueError, match=r"000\.json: 0-1\.png: mae_loss is"):
         open_curation(dataset, root, CurationTests(4.5, 320, True))
     rule = open_curation(dataset, root, CurationTests(4.5, 320))
-    assert rule is not None and rule(f"{dataset}/000.tar", "0-1.png", 0.9)
+    assert rule is not None
+    assert rule(f"{dataset}/000.tar", "0-1.png", 0.9)
 
 
 def test_wrong_combinations_are_refused_at_the_start(tmp_path, caplog):
@@ -208,7 +215,8 @@ def test_wrong_combinations_are_refused_at_the_start(tmp_path, caplog):
     with pytest.raises(ValueError, match=r"1 of 2 shards have no statistics in .*000\.tar"):
         open_curation(dataset, root, CurationTests(4.5))
     rule = open_curation(dataset, root, CurationTests(4.5), allow_missing=True)
-    assert rule is not None and not rule(f"{dataset}/000.tar", "0-0.png", 0.0)
+    assert rule is not None
+    assert not rule(f"{dataset}/000.tar", "0-0.png", 0.0)
     assert rule(f"{dataset}/001.tar", "1-0.png", 0.0)
 
 
@@ -218,11 +226,13 @@ def test_the_original_json_form_and_unknown_members(tmp_path):
     shards = {"x/0.tar": tmp_path / "0.json", "x/1.tar": tmp_path / "1.tar.json"}
     rule = CurationRule(shards, CurationTests(4.5, 320, True), cached_shards=1)
     for shard in (*shards, *shards):
-        assert rule(shard, "a.jpeg", 0.5) and not rule(shard, "a.jpeg", 0.50001)
+        assert rule(shard, "a.jpeg", 0.5)
+        assert not rule(shard, "a.jpeg", 0.50001)
         assert rule(shard, "./a.jpeg", 0.1), "the file's names may lack folders"
         assert not rule(shard, "d/a.jpeg", 0.1), "the whole name goes first"
         assert not rule(shard, "b.jpeg", 0.0)
-    assert len(rule.limits) == 1 and rule.reported == set(shards)
+    assert len(rule.limits) == 1
+    assert rule.reported == set(shards)
     assert pickle.loads(pickle.dumps(rule))("x/0.tar", "a.jpeg", 0.5), "workers that are spawned need a copy"
     (tmp_path / "0.json").write_text("[1]")
     with pytest.raises(ValueError, match="must map names of images"):
@@ -302,7 +312,8 @@ def test_states_from_before_curation_was_noted_are_taken_with_a_warning(tmp_path
     monkeypatch.setattr(pretraining_loader.logger, "warning", warnings.append)
     resumed = open_curated(dataset, root, CurationTests(4.5))
     resumed.load_state_dict(state)
-    assert resumed.num_samples == 2 and resumed.positions == loader.positions
+    assert resumed.num_samples == 2
+    assert resumed.positions == loader.positions
     (warning,) = warnings
     assert "min_histogram_score 4.5, min_resolution None, soft_sampling False, statistics 2 files" in warning
     state["signature"]["seed"] = 9
@@ -323,4 +334,5 @@ def test_report_counts_what_each_test_leaves():
     assert (summary.num_images, summary.num_damaged, summary.num_shards) == (5, 1, 2)
     assert summary.damaged_examples == ["0.tar: e: is no image in a known format"]
     assert {name: int(counts.sum()) for name, counts in summary.counts.items()} == dict.fromkeys(summary.counts, 5)
-    assert summary.counts["shorter_side"][-1] == 1 and summary.counts["mae_loss"][-1] == 1
+    assert summary.counts["shorter_side"][-1] == 1
+    assert summary.counts["mae_loss"][-1] == 1

@@ -69,27 +69,34 @@ def test_fast_crops_look_like_plain_ones(size, image_size, least_psnr):
 def test_a_crop_is_a_function_of_its_seed():
     data = to_jpeg(PHOTO)
     first, again, other = (decode_random_crop(data, 64, (0.2, 1.0), seed) for seed in (5, 5, 6))
-    assert first.shape == (3, 64, 64) and first.dtype == torch.uint8
-    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert first.shape == (3, 64, 64)
+    assert first.dtype == torch.uint8
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"subsampling": 1}, {"restart_marker_blocks": 4}])
 def test_rows_below_the_crop_are_left_out_without_a_trace(options):
     data = to_jpeg(PHOTO, **options)
     header = read_jpeg_header(data)
-    assert header is not None and (header.height, header.width) == (375, 500) and header.height_offset is not None
+    assert header is not None
+    assert (header.height, header.width) == (375, 500)
+    assert header.height_offset is not None
     whole, upper = decode_rows(data, header, 375, 1), decode_rows(data, header, 200, 1)
-    assert whole.shape[1] == 375 and 200 <= upper.shape[1] < 250
+    assert whole.shape[1] == 375
+    assert 200 <= upper.shape[1] < 250
     assert torch.equal(whole[:, :200], upper[:, :200])
     half = decode_rows(data, header, 200, 2)
-    assert half.shape[2] == 250 and half.shape[1] < 125
+    assert half.shape[2] == 250
+    assert half.shape[1] < 125
     assert torch.equal(decode_rows(data, header, 375, 2)[:, :100], half[:, :100])
 
 
 def test_progressive_files_are_decoded_whole():
     data = to_jpeg(PHOTO, progressive=True)
     header = read_jpeg_header(data)
-    assert header is not None and header.height_offset is None
+    assert header is not None
+    assert header.height_offset is None
     assert decode_rows(data, header, 100, 1).shape == (3, 375, 500)
     difference = psnr(decode_random_crop(data, 128, (0.2, 1.0), 3), crop_photo(data, 128, (0.2, 1.0), 3))
     assert difference > 35
@@ -99,7 +106,8 @@ def test_grey_files_take_the_fast_path():
     data = to_jpeg(PHOTO.convert("L"))
     assert read_jpeg_header(data) is not None
     crop = decode_random_crop(data, 64, (0.2, 1.0), 0)
-    assert torch.equal(crop[0], crop[1]) and psnr(crop, crop_photo(data, 64, (0.2, 1.0), 0)) > 33
+    assert torch.equal(crop[0], crop[1])
+    assert psnr(crop, crop_photo(data, 64, (0.2, 1.0), 0)) > 33
 
 
 @pytest.mark.parametrize("kind", ["rotated", "cmyk", "png", "palette"])

@@ -50,10 +50,12 @@ def test_nyuv2_by_listing_and_by_split_file(tmp_path):
         from_file = open_depth_dataset(tmp_path, split, split_file=tmp_path / f"{split}.txt")
         assert len(listed) == len(from_file) == count
         for index, (item, other) in enumerate(zip(listed, from_file, strict=True)):
-            assert item["name"] == other["name"] and item["image"] == other["image"]
+            assert item["name"] == other["name"]
+            assert item["image"] == other["image"]
             assert np.array_equal(item["depth"], maps[split][index][45:471, 41:601])
             stored = PIL.Image.open(tmp_path / item["name"])
-            assert item["image"] == stored.crop((41, 45, 601, 471)) and item["image"].size == (560, 426)
+            assert item["image"] == stored.crop((41, 45, 601, 471))
+            assert item["image"].size == (560, 426)
     assert np.array_equal(pickle.loads(pickle.dumps(listed))[0]["depth"], listed[0]["depth"])
 
 
@@ -65,7 +67,8 @@ def test_kitti_by_listing_and_by_split_file(tmp_path):
         assert len(listed) == len(from_file) == count
         for item, other, depth in zip(listed, from_file, maps[split], strict=True):
             assert item["name"] == other["name"]
-            assert np.array_equal(item["depth"], depth) and item["depth"].dtype == np.float32
+            assert np.array_equal(item["depth"], depth)
+            assert item["depth"].dtype == np.float32
             assert np.array_equal(np.asarray(item["image"]), np.asarray(PIL.Image.open(tmp_path / item["name"])))
 
 
@@ -87,7 +90,8 @@ def test_kitti_splits_are_those_of_eigen(tmp_path):
         dates[drive[:10]] += len(frames)
         # The real folders hold many more annotated frames than the list.
         touch_kitti_frames(tmp_path, drive, {*frames, "0000009998.png", "0000009999.png"})
-    assert list(dates.values()) == [487, 23, 23, 71, 48] and len(KITTI_TEST_FRAMES) == 28
+    assert list(dates.values()) == [487, 23, 23, 71, 48]
+    assert len(KITTI_TEST_FRAMES) == 28
     listed = list_kitti(tmp_path, "val").checked("")
     assert len(listed) == 652 == DEPTH_PROTOCOLS["kitti"].num_pairs["val"]
     assert {(label.parts[-5], label.name) for _, label in listed} == {
@@ -131,7 +135,8 @@ def test_metadata_lines(tmp_path):
     (tmp_path / "metadata.jsonl").write_text("\n".join(json.dumps(line) for line in lines) + "\n")
     dataset = open_depth_dataset(tmp_path, None, depth_scale=0.001)
     assert [item["name"] for item in dataset] == ["images/b.png", "images/a.png"]
-    assert dataset[0]["image"].mode == "RGB" and np.array_equal(np.asarray(dataset[0]["image"]), make_pair(1)[0])
+    assert dataset[0]["image"].mode == "RGB"
+    assert np.array_equal(np.asarray(dataset[0]["image"]), make_pair(1)[0])
     assert np.allclose(dataset[0]["depth"], stored[1] / 1000)
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "images/a.png"}\n')
     with pytest.raises(ValueError, match=r"metadata\.jsonl:1: expected .*depth_file_name"):
@@ -144,7 +149,8 @@ def test_invalid_depth_becomes_zero(tmp_path):
     metres[0, :4] = (np.nan, np.inf, -1, 0)
     np.save(tmp_path / "depth/a.npy", metres)
     depth = open_depth_dataset(tmp_path, None)[0]["depth"]
-    assert not depth[0, :4].any() and (depth.ravel()[4:] == 2).all()
+    assert not depth[0, :4].any()
+    assert (depth.ravel()[4:] == 2).all()
 
 
 def test_tables(tmp_path):
@@ -185,7 +191,8 @@ def test_synthetic_scenes(split, seeds):
     item = scenes[1]
     assert np.array_equal(np.asarray(item["image"]), expected["image"].permute(1, 2, 0).numpy())
     assert np.array_equal(item["depth"], expected["depth"].numpy())
-    assert len(scenes) == 2 and item["name"] == f"scene {seeds.start + 1}"
+    assert len(scenes) == 2
+    assert item["name"] == f"scene {seeds.start + 1}"
 
 
 def test_synthetic_scenes_have_two_splits():

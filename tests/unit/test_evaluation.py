@@ -68,7 +68,8 @@ def test_windows_are_those_of_the_models_own_forward_pass(depth_model, batch_siz
         metric.add(prediction=depth, reference=item["depth"])
     result = evaluate_depth(depth_model, PROCESSOR, items, options, progress=False)
     expected_metrics = metric.compute()
-    assert expected_metrics is not None and result.metrics == pytest.approx(expected_metrics)
+    assert expected_metrics is not None
+    assert result.metrics == pytest.approx(expected_metrics)
     assert [row["index"] for row in result.rows] == [0, 1, 2, 3, 4]
     assert result.metrics["rmse"] == pytest.approx(np.mean([row["rmse"] for row in result.rows]))
 
@@ -240,7 +241,8 @@ def test_cases_are_the_best_the_median_and_the_worst():
         9,
         10,
     )
-    assert values["best"][0] == 0 and values["worst"][-1] == 19
+    assert values["best"][0] == 0
+    assert values["worst"][-1] == 19
     for count in range(1, 8):
         few = choose_cases(rows[4 : 4 + count], "error", False, 4)
         chosen = [row["index"] for kind in few.values() for row in kind]

@@ -68,7 +68,8 @@ def test_depth_recipes_of_the_paper(data, max_depth, head, rate):
     recipe = DEPTH_RECIPES[f"{data}-{head}"]
     assert (recipe.head_type, recipe.learning_rate, recipe.max_depth, recipe.protocol) == (head, rate, max_depth, data)
     assert (recipe.total_batch_size, recipe.warmup_ratio, recipe.whole_images) == (32, 0.1, False)
-    assert recipe.freeze_encoder and recipe.max_grad_norm == 0
+    assert recipe.freeze_encoder
+    assert recipe.max_grad_norm == 0
 
 
 def test_given_arguments_win():
@@ -179,9 +180,11 @@ def test_best_weights(tmp_path):
     kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     names = read_weights(tmp_path / "best").keys()
     assert names == trained_state(model).keys()
-    assert all(name.startswith("head.") for name in names) and "head.batch_norm.running_mean" in names
+    assert all(name.startswith("head.") for name in names)
+    assert "head.batch_norm.running_mean" in names
     randomize_weights(model.head, seed=5)
-    assert not best.offer(3, {"rmse": 1.0}, model) and not best.offer(4, {"rmse": 1.5}, model)
+    assert not best.offer(3, {"rmse": 1.0}, model)
+    assert not best.offer(4, {"rmse": 1.5}, model)
     assert BestWeights(tmp_path / "best", "rmse").read() == {"step": 2, "metrics": {"rmse": 1.0}}
     best.load_into(model)
     assert_same_state(model.state_dict(), kept)
@@ -200,7 +203,8 @@ def test_adapters_are_merged_and_kept(tmp_path):
     base.save_pretrained(tmp_path / "base")
     trained = add_lora(base, rank=4, targets=["q_proj", "fc1"])
     trainable = {name for name, parameter in trained.named_parameters() if parameter.requires_grad}
-    assert all("lora_" in name or "head" in name for name in trainable) and any("fc1.lora_A" in x for x in trainable)
+    assert all("lora_" in name or "head" in name for name in trainable)
+    assert any("fc1.lora_A" in x for x in trainable)
     randomize_weights(trained.base_model.model.head.modules_to_save, seed=3)
     with torch.no_grad():
         for name, parameter in trained.named_parameters():
@@ -214,7 +218,8 @@ def test_adapters_are_merged_and_kept(tmp_path):
     best.offer(1, {"delta1": 0.5}, trained)
     save_final_model(trained, best, tmp_path, SimpleNamespace(save_pretrained=lambda folder: None), torch.float32)
     merged, info = PixioForDepthEstimation.from_pretrained(tmp_path / "model", output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
     adapted = peft.PeftModel.from_pretrained(
         PixioForDepthEstimation.from_pretrained(tmp_path / "base"), tmp_path / "adapter"
     )
@@ -237,9 +242,11 @@ def test_batch_norm_is_synchronised_on_gpus_only(monkeypatch):
     )
     synchronize_batch_norm(model, "cpu", 1)
     synchronize_batch_norm(model, "cpu", 2)
-    assert type(model.head.batch_norm) is nn.BatchNorm2d and "not synchronised on cpu" in messages[0]
+    assert type(model.head.batch_norm) is nn.BatchNorm2d
+    assert "not synchronised on cpu" in messages[0]
     synchronize_batch_norm(model, "cuda", 2)
-    assert type(model.head.batch_norm) is nn.SyncBatchNorm and list(model.state_dict()) == names
+    assert type(model.head.batch_norm) is nn.SyncBatchNorm
+    assert list(model.state_dict()) == names
 
 
 def test_batches_go_on_where_they_stopped(monkeypatch):
@@ -293,13 +300,18 @@ def test_card_of_a_finetuned_model(base, tmp_path):
         ("delta1", 0.914),
         ("rmse", 0.4),
     ]
-    assert data.base_model == base and data.license == ("other" if base else "apache-2.0")
-    assert "| head_type | `dpt` |" in text and "| RMSE (m) | 0.4 |" in text and "None" not in text
-    assert "It saw 48 training images." in text and "0.91372" not in text
+    assert data.base_model == base
+    assert data.license == ("other" if base else "apache-2.0")
+    assert "| head_type | `dpt` |" in text
+    assert "| RMSE (m) | 0.4 |" in text
+    assert "None" not in text
+    assert "It saw 48 training images." in text
+    assert "0.91372" not in text
     (tmp_path / "README.md").write_text(text)
     check_licence(tmp_path / "README.md", is_converted=False)
 
 
 def test_card_names_no_folder_of_this_machine():
     text = render_finetuned_card(tiny_config(), replace(RUN, base_model=bundled_checkpoint("pixio-tiny")), "depth")
-    assert "Training began with pixio-tiny." in text and "assets" not in text
+    assert "Training began with pixio-tiny." in text
+    assert "assets" not in text

@@ -121,7 +121,8 @@ def test_every_parameter_of_the_dpt_head_learns_and_the_unused_unit_is_none() ->
     head = make_dpt_head().train()
     head(make_features((4, 4)), (32, 32)).square().mean().backward()
     for name, parameter in head.named_parameters():
-        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
     unused = {name for name, _ in head.named_buffers()}
     assert unused == {f"fusions.3.residual_unit1.conv{i}.{kind}" for i in (1, 2) for kind in ("weight", "bias")}
     assert unused <= head.state_dict().keys()
@@ -163,11 +164,13 @@ def test_initialisation_restores_the_framework_default() -> None:
     assert bound * 0.5 < weight.abs().max() <= bound
     assert not head.state_dict()["fusions.3.residual_unit1.conv2.weight"].any()
     norm = nn.BatchNorm2d(3)
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     norm.running_mean.fill_(3.0)
     norm.running_var.fill_(3.0)
     assert initialize_head_module(norm)
-    assert norm.running_mean.tolist() == [0, 0, 0] and norm.running_var.tolist() == [1, 1, 1]
+    assert norm.running_mean.tolist() == [0, 0, 0]
+    assert norm.running_var.tolist() == [1, 1, 1]
     assert not initialize_head_module(nn.ReLU())
 
 

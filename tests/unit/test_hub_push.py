@@ -65,14 +65,14 @@ def remote_of(folder: Path, changes: Mapping[str, bytes] = MappingProxyType({}))
 
 def test_the_mark_survives_what_git_does_to_text_and_nothing_else():
     signed = sign_card(CARD)
-    assert signed.startswith(CARD.rstrip()) and sign_card(signed) == signed
+    assert signed.startswith(CARD.rstrip())
+    assert sign_card(signed) == signed
     assert is_unedited_card(signed)
-    assert (
-        is_unedited_card(signed.replace("\n", "\r\n"))
-        and is_unedited_card(signed.rstrip())
-        and is_unedited_card(signed + "\n\n")
-    )
-    assert not is_unedited_card(CARD) and not is_unedited_card("")
+    assert is_unedited_card(signed.replace("\n", "\r\n"))
+    assert is_unedited_card(signed.rstrip())
+    assert is_unedited_card(signed + "\n\n")
+    assert not is_unedited_card(CARD)
+    assert not is_unedited_card("")
     assert not is_unedited_card(signed.replace("Text.", "Better text."))
     assert not is_unedited_card(signed + "My remark.\n")
     assert not is_unedited_card(signed + signed)
@@ -84,7 +84,8 @@ def test_cards_that_no_person_wrote_may_be_replaced():
         ModelCardData(library_name="x", tags=["y"]), model_description=DEFAULT_DESCRIPTION
     )
     assert is_replaceable_card(str(default))
-    assert is_replaceable_card("---\nlicense: mit\n---\n") and is_replaceable_card("")
+    assert is_replaceable_card("---\nlicense: mit\n---\n")
+    assert is_replaceable_card("")
     assert is_replaceable_card(sign_card(CARD))
     assert not is_replaceable_card(CARD)
     assert not is_replaceable_card(str(default).replace("[More Information Needed]", "Me", 1))
@@ -171,7 +172,8 @@ def test_meta_s_weights_keep_their_licence(folder):
 def test_a_plan_tells_new_changed_unchanged_kept_and_removed_files(folder):
     checkpoint = read_checkpoint_folder(folder)
     plan = plan_push(checkpoint, None, "me/model")
-    assert {file.action for file in plan.files} == {"new"} and "it is made, private" in plan.notes[0]
+    assert {file.action for file in plan.files} == {"new"}
+    assert "it is made, private" in plan.notes[0]
     assert {file.action for file in plan_push(checkpoint, remote_of(folder), "me/model").files} == {"unchanged"}
     # Same size and other content, another size, an edited card, and weights that would be loaded first.
     other_shard = (folder / SHARD).read_bytes()[:-1] + b"?"
@@ -190,7 +192,8 @@ def test_a_plan_tells_new_changed_unchanged_kept_and_removed_files(folder):
     }
     text = plan.describe()
     assert "stays on this machine: .cache/, optimizer.safetensors, original.pth, training.log" in text
-    assert "exists and is public" in text and "hf upload me/model MODEL_DIR/README.md README.md" in text
+    assert "exists and is public" in text
+    assert "hf upload me/model MODEL_DIR/README.md README.md" in text
     assert f"to send: 2 files, {sum(file.num_bytes for file in plan.select('changed')):,} bytes" in text
 
 
@@ -219,8 +222,11 @@ def test_a_card_names_the_repository_that_it_goes_to():
     code = f"```python\n{loading}\n```"
     card = sign_card(f'---\nlicense: mit\n---\n\n# runs/model\n\nOf "runs/model".\n\n{code}\n')
     named = name_repository(card, "owner/depth")
-    assert is_unedited_card(named) and "\n# owner/depth\n" in named and 'Of "runs/model".' in named
-    assert 'from_pretrained("owner/depth")' in named and 'model="owner/depth"' in named
+    assert is_unedited_card(named)
+    assert "\n# owner/depth\n" in named
+    assert 'Of "runs/model".' in named
+    assert 'from_pretrained("owner/depth")' in named
+    assert 'model="owner/depth"' in named
     assert name_repository(named, "owner/depth") == named
     edited = card.replace("Of ", "My remark on ")
     assert name_repository(edited, "owner/depth") == edited

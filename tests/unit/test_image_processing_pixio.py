@@ -67,7 +67,8 @@ def test_defaults_equal_official_preprocessing(shape: tuple[int, int], ours: Any
     )
     expected = official(photo, return_tensors="pt").pixel_values
     actual = ours()(photo, return_tensors="pt").pixel_values
-    assert actual.shape == (1, 3, 256, 256) and actual.dtype == torch.float32
+    assert actual.shape == (1, 3, 256, 256)
+    assert actual.dtype == torch.float32
     torch.testing.assert_close(actual, expected, atol=1e-6, rtol=0)
 
 
@@ -106,7 +107,9 @@ def test_keep_aspect_ratio_sizes_equal_dpt(shape: tuple[int, int], processor_cla
     dpt = DPTImageProcessor(size={"height": 256, "width": 256}, keep_aspect_ratio=True, ensure_multiple_of=16)
     pixels = processor_class(keep_aspect_ratio=True)(make_photo(*shape), return_tensors="pt").pixel_values
     height, width = pixels.shape[-2:]
-    assert height % 16 == 0 and width % 16 == 0 and min(height, width) >= 16
+    assert height % 16 == 0
+    assert width % 16 == 0
+    assert min(height, width) >= 16
     if min(shape) * 256 / max(shape) >= 8:
         # DPT itself rounds a thinner side to 0 and fails.
         assert pixels.shape == dpt(make_photo(*shape).copy(), return_tensors="pt").pixel_values.shape
@@ -159,7 +162,8 @@ def test_masks_are_block_masks_and_reproducible() -> None:
     }
     mask = masks["torchvision"]
     assert torch.equal(mask, masks["pil"])
-    assert mask.shape == (3, 256) and mask.dtype == torch.bool
+    assert mask.shape == (3, 256)
+    assert mask.dtype == torch.bool
     blocks = mask.view(3, 4, 4, 4, 4).permute(0, 1, 3, 2, 4).reshape(3, 16, 16)
     assert torch.equal(blocks.all(-1), blocks.any(-1)), "blocks are masked whole"
     assert blocks.all(-1).sum(1).tolist() == [16 - num_kept_blocks(16, 0.75)] * 3
@@ -175,7 +179,8 @@ def test_masks_without_seed_follow_the_global_generator(processor_class: Any) ->
     second = processor(make_photo(64, 64), return_tensors="pt").bool_masked_pos
     torch.manual_seed(0)
     again = processor(make_photo(64, 64), return_tensors="pt").bool_masked_pos
-    assert torch.equal(first, again) and not torch.equal(first, second)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
 
 
 def test_mask_errors(processor_class: Any) -> None:
@@ -216,7 +221,8 @@ def test_depth_in_millimetres(kind: str, processor_class: Any) -> None:
     }[kind]()
     processor = processor_class(do_resize=False, depth_scale=0.001)
     labels = processor(make_photo(32, 48), depth_maps=source, return_tensors="np").labels
-    assert labels.shape == (1, 32, 48) and labels.dtype == np.float32
+    assert labels.shape == (1, 32, 48)
+    assert labels.dtype == np.float32
     np.testing.assert_array_equal(labels[0], (millimetres / 1000).astype(np.float32))
     assert (labels[0, :4] == 0).all()
 
@@ -235,7 +241,8 @@ def test_segmentation_labels(processor_class: Any) -> None:
     processor = processor_class(size=64)
     photo = make_photo(37, 53)
     labels = processor(photo, segmentation_maps=Image.fromarray(classes), return_tensors="pt").labels
-    assert labels.dtype == torch.int64 and labels.shape == (1, 64, 64)
+    assert labels.dtype == torch.int64
+    assert labels.shape == (1, 64, 64)
     assert set(labels.unique().tolist()) == {0, 1, 3, 254, 255}
     reduced = processor(photo, segmentation_maps=classes, do_reduce_labels=True, return_tensors="pt").labels
     expected = torch.tensor([{0: 255, 1: 0, 3: 2, 254: 253, 255: 255}[v] for v in labels.flatten().tolist()])
@@ -393,7 +400,8 @@ def test_post_process_depth(processor_class: Any) -> None:
     depth = torch.rand(2, 8, 8) * 9 + 1
     outputs = SimpleNamespace(predicted_depth=depth.to(torch.bfloat16))
     plain = processor_class().post_process_depth_estimation(outputs)
-    assert len(plain) == 2 and torch.equal(plain[1]["predicted_depth"], depth[1].to(torch.bfloat16).float())
+    assert len(plain) == 2
+    assert torch.equal(plain[1]["predicted_depth"], depth[1].to(torch.bfloat16).float())
     outputs = SimpleNamespace(predicted_depth=depth)
     resized = processor_class().post_process_depth_estimation(outputs, [(20, 31), torch.tensor([1, 4])])
     assert [tuple(item["predicted_depth"].shape) for item in resized] == [(20, 31), (1, 4)]
@@ -414,7 +422,8 @@ def test_post_process_segmentation(processor_class: Any) -> None:
     scored = processor_class().post_process_semantic_segmentation(outputs, [(16, 12), (3, 3)], True)
     expected = torch.nn.functional.interpolate(logits[:1], (16, 12), mode="bilinear", align_corners=False)[0]
     torch.testing.assert_close(scored[0].segmentation_scores, expected)
-    assert torch.equal(scored[0].segmentation, expected.argmax(0)) and scored[1].segmentation.shape == (3, 3)
+    assert torch.equal(scored[0].segmentation, expected.argmax(0))
+    assert scored[1].segmentation.shape == (3, 3)
     with pytest.raises(ValueError, match="3 target sizes for 2 segmentation"):
         processor_class().post_process_semantic_segmentation(outputs, torch.ones(3, 2))
 

@@ -47,7 +47,8 @@ def half_folder(tmp_path_factory) -> str:
 @pytest.mark.parametrize("model_class", CLASSES)
 def test_half_checkpoint_loads_in_float32_unless_asked(half_folder, model_class):
     model = model_class.from_pretrained(half_folder)
-    assert dtypes(model) == {torch.float32} and model.config.dtype == torch.float32
+    assert dtypes(model) == {torch.float32}
+    assert model.config.dtype == torch.float32
     for asked in (
         {"dtype": "auto"},
         {"dtype": torch.bfloat16},
@@ -120,7 +121,8 @@ def test_another_image_size_interpolates_positions(half_folder, tmp_path, model_
             right = PixioForPreTraining.from_pretrained(half_folder)(images, noise=noise).logits
             assert torch.equal(model(images, noise=noise).logits, right)
         assert model.decoder.block_config.image_size == side
-    assert model.config.image_size == side and encoder.embeddings.patch_embeddings.num_patches == (side // 16) ** 2
+    assert model.config.image_size == side
+    assert encoder.embeddings.patch_embeddings.num_patches == (side // 16) ** 2
     model.save_pretrained(tmp_path)
     again = model_class.from_pretrained(tmp_path)
     assert torch.equal(getattr(again, "pixio", again)(images).last_hidden_state, expected)

@@ -56,7 +56,8 @@ def test_lowest_noise_stays_in_order_of_noise():
     ids_keep, ids_restore, mask = random_block_mask(noise, 4, 4, mask_grid_size=2, mask_ratio=0.5)
     assert ids_keep.tolist() == [[2, 3, 6, 7, 10, 11, 14, 15], [8, 9, 12, 13, 0, 1, 4, 5]]
     assert mask.tolist() == [[1, 1, 0, 0] * 4, [0, 0, 1, 1] * 4]
-    assert mask.dtype == torch.float32 and ids_restore.dtype == ids_keep.dtype == torch.int64
+    assert mask.dtype == torch.float32
+    assert ids_restore.dtype == ids_keep.dtype == torch.int64
     # ids_restore undoes the order: patch n sits at place ids_restore[n] of (kept, masked).
     order = ids_restore.argsort(dim=1)
     assert torch.equal(order[:, :8], ids_keep)

@@ -48,7 +48,8 @@ def test_ten_valid_pixels_are_enough_and_nine_are_not() -> None:
     references[1].view(-1)[9:] = float("nan")
     metrics, used = depth_metrics_per_image(predictions, references)
     assert used.tolist() == [True, False]
-    assert metrics[0].isfinite().all() and metrics[1].isnan().all()
+    assert metrics[0].isfinite().all()
+    assert metrics[1].isnan().all()
     mask = torch.zeros(2, 6, 8)
     mask.view(2, -1)[:, :9] = 1
     assert not depth_metrics_per_image(predictions, references, mask)[1].any()
@@ -87,7 +88,8 @@ def test_streaming_repeated_and_parallel_use_give_the_same_numbers(keep_in_memor
         assert len(first) == 5
         assert first.compute() == expected
         other = second.compute()
-        assert other is not None and other != expected
+        assert other is not None
+        assert other != expected
 
 
 def test_maps_of_different_sizes_and_nested_lists_are_taken() -> None:
@@ -115,8 +117,11 @@ def test_ten_numbers_an_image_are_stored_whatever_the_size_of_the_maps() -> None
     for _ in range(3):
         metric.add_batch(predictions=reference, references=reference)
     result = metric.compute()
-    assert stored["predictions"].shape == (6, 9) and stored["references"].shape == (6,)
-    assert result is not None and result["delta1"] == 1.0 and result["num_images"] == 6
+    assert stored["predictions"].shape == (6, 9)
+    assert stored["references"].shape == (6,)
+    assert result is not None
+    assert result["delta1"] == 1.0
+    assert result["num_images"] == 6
 
 
 def test_depth_limits_belong_to_the_instance() -> None:
@@ -124,7 +129,8 @@ def test_depth_limits_belong_to_the_instance() -> None:
     references[0] += 100
     indoor = DepthMetrics().compute(predictions=predictions, references=references)
     outdoor = DepthMetrics(max_depth=200.0).compute(predictions=predictions, references=references)
-    assert indoor is not None and outdoor is not None
+    assert indoor is not None
+    assert outdoor is not None
     assert (indoor["num_images"], outdoor["num_images"]) == (1, 2)
     with pytest.raises(ValueError, match="Depth limits"):
         DepthMetrics(min_depth=5.0, max_depth=1.0)
@@ -152,4 +158,5 @@ def test_bad_input_is_named_and_leaves_the_metric_usable() -> None:
     with pytest.raises(ValueError, match=r"must be \(H, W\)"):
         metric.add_batch(predictions=torch.ones(1, 1, 4, 4), references=torch.ones(1, 1, 4, 4))
     result = metric.compute(predictions=torch.ones(1, 4, 4), references=torch.ones(1, 4, 4))
-    assert result is not None and result["num_images"] == 1
+    assert result is not None
+    assert result["num_images"] == 1

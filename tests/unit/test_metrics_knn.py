@@ -63,7 +63,8 @@ def test_one_test_image_and_many_give_the_same_places() -> None:
     test, true = random_descriptors(101, seed=3), torch.arange(101) % 6
     vote = KNNMetrics(train, labels, [5, 17], query_chunk=10)
     together = vote.rank(test, true)
-    assert together.shape == (101, 2) and together.float().std() > 0
+    assert together.shape == (101, 2)
+    assert together.float().std() > 0
     assert torch.equal(vote.rank(test[40:41], true[40:41]), together[40:41])
 
 

@@ -41,7 +41,8 @@ def test_pixels_are_pooled_over_images_of_any_size_in_one_or_several_batches() -
     assert stepwise.compute() == at_once
     joined, true = (np.concatenate([m.ravel() for m in maps])[None] for maps in (predictions, references))
     pooled = SegmentationMetrics(5).compute(predictions=[joined], references=[true])
-    assert at_once is not None and pooled is not None
+    assert at_once is not None
+    assert pooled is not None
     assert at_once["iou_per_class"] == pooled["iou_per_class"]
 
 
@@ -49,8 +50,10 @@ def test_another_ignored_number_and_an_image_without_labels() -> None:
     truth = torch.full((2, 2), 7)
     result = SegmentationMetrics(3, ignore_index=7).compute(predictions=[torch.zeros(2, 2).long()], references=[truth])
     assert result is not None
-    assert result["num_pixels"] == 0 and result["mean_iou"] == 0
-    assert np.isnan(result["mean_iou_present"]) and np.isnan(result["pixel_accuracy"])
+    assert result["num_pixels"] == 0
+    assert result["mean_iou"] == 0
+    assert np.isnan(result["mean_iou_present"])
+    assert np.isnan(result["pixel_accuracy"])
 
 
 def test_bad_input() -> None:
@@ -71,4 +74,5 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="at least 2 classes"):
         SegmentationMetrics(1)
     result = metric.compute(predictions=zeros, references=zeros)
-    assert result is not None and result["num_images"] == 1
+    assert result is not None
+    assert result["num_images"] == 1

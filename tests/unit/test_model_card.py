@@ -55,7 +55,9 @@ def read_tables(card: str) -> list[list[str]]:
 def test_metadata(name):
     card = render_checkpoint_card(name)
     data = ModelCard(card).data
-    assert is_unedited_card(card) and data.library_name == "transformers" and "pixio" in data.tags
+    assert is_unedited_card(card)
+    assert data.library_name == "transformers"
+    assert "pixio" in data.tags
     assert data.pipeline_tag == ("depth-estimation" if name == "pixio-tiny-depth" else "image-feature-extraction")
     if name in PUBLISHED:
         assert (data.license, data.get("license_name"), data.base_model) == (
@@ -65,9 +67,12 @@ def test_metadata(name):
         )
         assert data.get("license_link") == f"https://huggingface.co/{data.base_model}"
         assert data.eval_results is None, "nothing was measured on Meta's weights"
-        assert "pixio-hf does not distribute them" in card and "not measured by pixio-hf" in card
+        assert "pixio-hf does not distribute them" in card
+        assert "not measured by pixio-hf" in card
     else:
-        assert data.license == "apache-2.0" and data.base_model is None and "arXiv" not in card
+        assert data.license == "apache-2.0"
+        assert data.base_model is None
+        assert "arXiv" not in card
         assert data.eval_results
         for result in data.eval_results:
             assert "Synthetic rooms" in result.dataset_name
@@ -115,13 +120,18 @@ def test_described_size_is_that_of_the_preset(name):
 def test_conversion_report_is_summarised():
     card = render_conversion_card(PixioConfig.preset("pixio-h16"), REPORT, "my-h16")
     rows = dict(cells for cells in read_tables(card) if len(cells) == 2)
-    assert rows["source"] == "`pixio_vith16.pth`" and rows["sha256"] == f"`{'ab' * 32}`"
+    assert rows["source"] == "`pixio_vith16.pth`"
+    assert rows["sha256"] == f"`{'ab' * 32}`"
     assert rows["weights"] == "518 tensors, 631,013,120 parameters, float32"
-    assert rows["left out"].startswith("`extra.0`") and rows["left out"].endswith("`extra.7`, 3 more")
-    assert rows["verified"].startswith("518 tensors") and rows["verified"].endswith("of the source: 1.2e-06")
-    assert rows["set by hand"] == "`num_attention_heads=16`" and rows["versions"] == "torch 2.15.0"
+    assert rows["left out"].startswith("`extra.0`")
+    assert rows["left out"].endswith("`extra.7`, 3 more")
+    assert rows["verified"].startswith("518 tensors")
+    assert rows["verified"].endswith("of the source: 1.2e-06")
+    assert rows["set by hand"] == "`num_attention_heads=16`"
+    assert rows["versions"] == "torch 2.15.0"
     assert "- The largest depth cannot be read." in card
-    assert 'from_pretrained("my-h16")' in card and "# my-h16\n" in card
+    assert 'from_pretrained("my-h16")' in card
+    assert "# my-h16\n" in card
     unverified = {**REPORT, "verification": {"method": "none"}}
     assert "| verified | no (" in render_conversion_card(PixioConfig.preset("pixio-h16"), unverified, "my-h16")
 
@@ -137,7 +147,8 @@ def test_licence_of_converted_weights(tmp_path, kind, license):
     card_path = tmp_path / "README.md"
     card_path.write_text(text)
     data = ModelCard(text).data
-    assert is_unedited_card(text) and data.pipeline_tag == PIPELINE_TAGS[kind]
+    assert is_unedited_card(text)
+    assert data.pipeline_tag == PIPELINE_TAGS[kind]
     if license is None:
         assert (data.license, data.get("license_name"), data.base_model) == (
             "other",
@@ -147,23 +158,29 @@ def test_licence_of_converted_weights(tmp_path, kind, license):
         check_licence(card_path, is_converted=True)
         assert ("Published results" in text) == (kind == "encoder"), "no number of the paper is about another's head"
     else:
-        assert data.license == "mit" and data.base_model is None and data.get("license_name") is None
+        assert data.license == "mit"
+        assert data.base_model is None
+        assert data.get("license_name") is None
         check_licence(card_path, is_converted=False)
-        assert "Published results" not in text and "Meta's" not in text
+        assert "Published results" not in text
+        assert "Meta's" not in text
 
 
 def test_other_sizes_are_not_called_metas():
     for overrides in ({"n_cls_tokens": 1}, {"patch_size": 8}, {"num_hidden_layers": 3}):
         text = render_conversion_card(PixioConfig.preset("pixio-b16", **overrides), {}, "folder")
         data = ModelCard(text).data
-        assert data.license == "other" and data.base_model is None and "Published results" not in text
+        assert data.license == "other"
+        assert data.base_model is None
+        assert "Published results" not in text
     resized = render_conversion_card(PixioConfig.preset("pixio-b16", image_size=512), {"kind": "depth"}, "folder")
     assert ModelCard(resized).data.base_model == "facebook/pixio-vitb16"
 
 
 def test_an_empty_report_gives_a_card():
     text = render_conversion_card(PixioConfig.preset("pixio-tiny"), {}, "folder")
-    assert "How it was converted" not in text and "None" not in text
+    assert "How it was converted" not in text
+    assert "None" not in text
 
 
 @pytest.mark.parametrize(
@@ -183,14 +200,17 @@ def test_outside_text_stays_text():
     report = {**REPORT, "source": {"name": hostile}, "warnings": [hostile], "ignored_keys": [hostile]}
     text = render_conversion_card(PixioConfig.preset("pixio-h16"), report, hostile)
     body = ModelCard(text).text
-    assert ModelCard(text).data.license == "other" and is_unedited_card(text)
+    assert ModelCard(text).data.license == "other"
+    assert is_unedited_card(text)
     assert re.findall(r"^```.*", body, re.MULTILINE) == ["```python", "```"]
     code = body.split("```python\n")[1].split("```\n")[0]
     compile(code, "card", "exec")
-    assert json.dumps(hostile.replace("\udcff", "?")) in code and text.encode()
+    assert json.dumps(hostile.replace("\udcff", "?")) in code
+    assert text.encode()
     assert all(len(cells) in (2, 3, 4, 7) for cells in read_tables(text))
     outside_code = re.sub(r"`[^`\n]+`", "", body.replace(code, ""))
-    assert 'a"b?' in outside_code and not re.search(r"(?<!\\)<script|^license", outside_code, re.MULTILINE)
+    assert 'a"b?' in outside_code
+    assert not re.search(r"(?<!\\)<script|^license", outside_code, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def test_attentions_in_training_with_stochastic_depth_and_checkpointing(model_cl
     expected = predict(model, output_attentions=True).attentions[0]
     model.gradient_checkpointing_enable()
     outputs = predict(model.train(), output_attentions=True, output_hidden_states=True)
-    assert len(outputs.attentions) == 4 and len(outputs.hidden_states) == 5
+    assert len(outputs.attentions) == 4
+    assert len(outputs.hidden_states) == 5
     torch.testing.assert_close(outputs.attentions[0], expected)
 
 

@@ -26,7 +26,8 @@ def test_classes_extend_those_of_transformers(model):
     assert isinstance(model, transformers.PixioModel)
     assert isinstance(model, PixioPreTrainedModel)
     assert issubclass(PixioBackbone, transformers.PixioBackbone)
-    assert transformers.PixioModel is upstream.PixioModel and transformers.PixioModel is not PixioModel
+    assert transformers.PixioModel is upstream.PixioModel
+    assert transformers.PixioModel is not PixioModel
 
 
 @torch.no_grad()

@@ -20,14 +20,17 @@ def test_linear_layer_over_the_mean_class_token(size):
     model = build()
     images = random_images(2, *size)
     outputs = model(images)
-    assert outputs.loss is None and outputs.hidden_states is None and outputs.attentions is None
+    assert outputs.loss is None
+    assert outputs.hidden_states is None
+    assert outputs.attentions is None
     tokens = model.pixio(images).last_hidden_state  # three class tokens first
     mean_token = (tokens[:, 0] + tokens[:, 1] + tokens[:, 2]) / 3
     expected = mean_token @ model.classifier.weight.T + model.classifier.bias
     torch.testing.assert_close(outputs.logits, expected)
     assert outputs.logits.std() > 0.1
     as_tuple = model(images, return_dict=False)
-    assert isinstance(as_tuple, tuple) and torch.equal(as_tuple[0], outputs.logits)
+    assert isinstance(as_tuple, tuple)
+    assert torch.equal(as_tuple[0], outputs.logits)
 
 
 @torch.no_grad()
@@ -110,7 +113,8 @@ def test_linear_probe_trains_the_linear_layer_only():
     model = build(drop_path_rate=0.5)
     model.freeze_encoder()
     model.train()
-    assert model.training and not any(module.training for module in model.pixio.modules())
+    assert model.training
+    assert not any(module.training for module in model.pixio.modules())
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
     losses = []
@@ -146,7 +150,8 @@ def test_new_layer_starts_glorot_uniform():
 def test_bfloat16():
     labels = torch.tensor([1, 3])
     outputs = build().to(torch.bfloat16)(random_images(), labels=labels)
-    assert outputs.logits.dtype == torch.bfloat16 and outputs.loss.dtype == torch.float32
+    assert outputs.logits.dtype == torch.bfloat16
+    assert outputs.loss.dtype == torch.float32
     exact = build()(random_images(), labels=labels)
     assert (outputs.logits.float() - exact.logits).abs().mean() < 0.1 * exact.logits.abs().mean()
 

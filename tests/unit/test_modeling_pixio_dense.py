@@ -23,13 +23,17 @@ def test_depth_in_metres_at_input_resolution(model):
     images = random_images(2, 48, 80)
     outputs = model(images)
     assert outputs.predicted_depth.shape == (2, 48, 80)
-    assert outputs.loss is None and outputs.hidden_states is None and outputs.attentions is None
+    assert outputs.loss is None
+    assert outputs.hidden_states is None
+    assert outputs.attentions is None
     logits, _ = model.predict_logits(images)
     torch.testing.assert_close(outputs.predicted_depth, 10.0 * torch.sigmoid(logits[:, 0]))
-    assert outputs.predicted_depth.min() > 0 and outputs.predicted_depth.max() < 10
+    assert outputs.predicted_depth.min() > 0
+    assert outputs.predicted_depth.max() < 10
     assert outputs.predicted_depth.std() > 1e-3
     as_tuple = model(images, return_dict=False)
-    assert isinstance(as_tuple, tuple) and torch.equal(as_tuple[0], outputs.predicted_depth)
+    assert isinstance(as_tuple, tuple)
+    assert torch.equal(as_tuple[0], outputs.predicted_depth)
 
 
 @torch.no_grad()
@@ -127,7 +131,8 @@ def test_frozen_encoder_stays_in_eval_mode(model):
     model = build(head_type=model.config.head_type, drop_path_rate=0.5)
     model.freeze_encoder()
     model.train()
-    assert model.training and model.head.training
+    assert model.training
+    assert model.head.training
     assert not any(module.training for module in model.pixio.modules())
     model(random_images(), labels=torch.full((2, 64, 64), 3.0)).loss.backward()
     assert all(parameter.grad is None for parameter in model.pixio.parameters())
@@ -175,7 +180,8 @@ def test_bfloat16():
     model = build().to(torch.bfloat16)
     outputs = model(random_images(), labels=torch.full((2, 64, 64), 3.0))
     assert outputs.predicted_depth.dtype == torch.float32  # a bfloat16 cannot tell 5.00 from 5.01 metres
-    assert outputs.loss.dtype == torch.float32 and torch.isfinite(outputs.loss)
+    assert outputs.loss.dtype == torch.float32
+    assert torch.isfinite(outputs.loss)
     expected = build()(random_images()).predicted_depth
     assert (outputs.predicted_depth - expected).abs().mean() < 0.25
 
@@ -184,4 +190,5 @@ def test_head_of_a_full_size_configuration_is_fresh_but_usable():
     torch.manual_seed(0)
     config = PixioConfig.preset("pixio-tiny")
     depth = PixioForDepthEstimation(config).eval()(random_images(1, 128, 128)).predicted_depth
-    assert depth.shape == (1, 128, 128) and torch.isfinite(depth).all()
+    assert depth.shape == (1, 128, 128)
+    assert torch.isfinite(depth).all()

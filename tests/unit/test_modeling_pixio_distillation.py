@@ -70,7 +70,8 @@ def test_masked_student_is_compared_at_the_patches_that_it_saw():
     student, images, noise = make_student(), random_images(), block_noise()
     target = teacher_tokens()
     outputs = student(images, target, noise=noise, mask_ratio=0.5)
-    assert outputs.ids_keep.shape == (2, 8) and outputs.projected_hidden_states.shape == (2, 11, WIDTH)
+    assert outputs.ids_keep.shape == (2, 8)
+    assert outputs.projected_hidden_states.shape == (2, 11, WIDTH)
     again = student.projection(student.pixio(images, ids_keep=outputs.ids_keep).last_hidden_state)
     torch.testing.assert_close(outputs.projected_hidden_states, again)
     # Teacher tokens of hidden patches may be anything.
@@ -95,7 +96,8 @@ def test_masks_are_drawn_anew_and_hidden_states_reported():
     torch.manual_seed(0)
     first, second = (student(random_images(), mask_ratio=0.5, output_hidden_states=True) for _ in range(2))
     assert not torch.equal(first.ids_keep, second.ids_keep)
-    assert len(first.hidden_states) == 5 and first.hidden_states[-1].shape == (2, 11, 32)
+    assert len(first.hidden_states) == 5
+    assert first.hidden_states[-1].shape == (2, 11, 32)
     loss, loss_cls = student(random_images(), teacher_tokens(), return_dict=False)[:2]
     assert loss.shape == loss_cls.shape == ()
 
@@ -112,12 +114,14 @@ def test_saved_student_and_its_encoder(tmp_path):
     student = make_student()
     student.save_pretrained(tmp_path / "student")
     loaded, info = PixioForDistillation.from_pretrained(tmp_path / "student", output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
     assert_same_state(loaded.state_dict(), student.state_dict())
     assert loaded.config.projection_size == WIDTH
     student.pixio.save_pretrained(tmp_path / "encoder")
     encoder, info = PixioModel.from_pretrained(tmp_path / "encoder", output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
     assert_same_state(encoder.state_dict(), student.pixio.state_dict())
 
 
@@ -126,7 +130,8 @@ def test_student_of_a_pretrained_encoder(tmp_path):
     folder = write_checkpoint(tmp_path, pretrained)
     student, info = PixioForDistillation.from_pretrained(folder, projection_size=WIDTH, output_loading_info=True)
     assert_same_state(student.pixio.state_dict(), pretrained.pixio.state_dict())
-    assert info["missing_keys"] and all(name.startswith("projection.") for name in info["missing_keys"])
+    assert info["missing_keys"]
+    assert all(name.startswith("projection.") for name in info["missing_keys"])
     with pytest.raises(ValueError, match=r"projection_size, the hidden_size of the teacher"):
         PixioForDistillation.from_pretrained(folder)
 
@@ -139,7 +144,8 @@ def test_initialisation_of_the_projection():
         assert 0.98 * bound < linear.weight.abs().max() <= bound
         assert linear.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
         assert not linear.bias.any()
-    assert (projection.norm.weight == 1).all() and not projection.norm.bias.any()
+    assert (projection.norm.weight == 1).all()
+    assert not projection.norm.bias.any()
     assert projection.norm.eps == 1e-5
 
 

@@ -23,7 +23,8 @@ def test_output_fields(model):
     assert [state.shape for state in outputs.hidden_states] == [(2, 3 + 8, 32)] * 5  # the encoder's alone
     assert list(outputs)[:2] == ["loss", "logits"]
     as_tuple = model(random_images(), noise=block_noise(), return_dict=False)
-    assert isinstance(as_tuple, tuple) and torch.equal(as_tuple[1], outputs.logits)
+    assert isinstance(as_tuple, tuple)
+    assert torch.equal(as_tuple[1], outputs.logits)
 
 
 @torch.no_grad()
@@ -120,7 +121,8 @@ def test_reconstruction(norm_pix_loss):
     outputs = model(pixel_values, noise=block_noise())
     reconstructed = model.reconstruct(outputs, pixel_values)
     assert reconstructed.shape == photos.shape
-    assert reconstructed.min() >= 0 and reconstructed.max() <= 1
+    assert reconstructed.min() >= 0
+    assert reconstructed.max() <= 1
     visible = (
         outputs.mask.reshape(2, 1, 4, 4).repeat_interleave(16, 2).repeat_interleave(16, 3).expand(-1, 3, -1, -1) == 0
     )
@@ -182,6 +184,7 @@ def test_bfloat16():
     model = randomize_weights(PixioForPreTraining(tiny_config())).to(torch.bfloat16)
     outputs = model(random_images(), noise=block_noise())
     assert outputs.logits.dtype == torch.bfloat16
-    assert outputs.loss.dtype == torch.float32 and torch.isfinite(outputs.loss)
+    assert outputs.loss.dtype == torch.float32
+    assert torch.isfinite(outputs.loss)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.isfinite(randomize_weights(PixioForPreTraining(tiny_config()))(random_images()).loss)

@@ -84,7 +84,8 @@ def test_outputs_fit_together(model, views):
     torch.testing.assert_close(seen, outputs.camera_pointmaps, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(outputs.camera_pointmaps.norm(dim=-1), outputs.ray_depth, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(outputs.camera_pointmaps[..., 2], outputs.predicted_depth)
-    assert (outputs.confidence > 1).all() and (outputs.metric_scale > 0).all()
+    assert (outputs.confidence > 1).all()
+    assert (outputs.metric_scale > 0).all()
 
 
 def test_every_parameter_learns_and_no_view_needs_depth(model, views):
@@ -159,7 +160,9 @@ def test_metric_of_the_truth_is_perfect():
         "metric_scale": torch.tensor([0.5, 2.0]),
     }
     scores = ReconstructionMetrics().compute(predictions=predictions, references=labels)
-    assert scores["points_rel"] < 1e-5 and scores["scale_rel"] < 1e-5 and scores["ray_error"] < 1e-3
+    assert scores["points_rel"] < 1e-5
+    assert scores["scale_rel"] < 1e-5
+    assert scores["ray_error"] < 1e-3
     assert scores["points_tau"] == scores["pose_auc_5"] == scores["depth_tau"] == 100
 
 

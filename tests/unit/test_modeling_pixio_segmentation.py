@@ -36,12 +36,16 @@ def model(request) -> PixioForSemanticSegmentation:
 def test_logits_at_input_resolution(model):
     images = random_images(2, 48, 80)
     outputs = model(images)
-    assert outputs.logits.shape == (2, 5, 48, 80) and outputs.logits.dtype == torch.float32
-    assert outputs.loss is None and outputs.hidden_states is None and outputs.attentions is None
+    assert outputs.logits.shape == (2, 5, 48, 80)
+    assert outputs.logits.dtype == torch.float32
+    assert outputs.loss is None
+    assert outputs.hidden_states is None
+    assert outputs.attentions is None
     assert torch.equal(outputs.logits, model.predict_logits(images)[0])
     assert outputs.logits.argmax(dim=1).unique().numel() > 1
     as_tuple = model(images, return_dict=False)
-    assert isinstance(as_tuple, tuple) and torch.equal(as_tuple[0], outputs.logits)
+    assert isinstance(as_tuple, tuple)
+    assert torch.equal(as_tuple[0], outputs.logits)
     states = model(images, output_hidden_states=True).hidden_states
     assert [state.shape for state in states] == [(2, 3 + 15, 32)] * 5
 
@@ -156,7 +160,8 @@ def test_windows_keep_logits_finite():
     images = random_images(1, 50, 71)
     assert (model.predict_logits(images[..., :48, :64])[0].softmax(dim=1) == 0).any()
     outputs = model(images, labels=random_labels(1, 50, 71))
-    assert torch.isfinite(outputs.logits).all() and torch.isfinite(outputs.loss)
+    assert torch.isfinite(outputs.logits).all()
+    assert torch.isfinite(outputs.loss)
     with pytest.raises(ValueError, match="multiples of the patch size"):
         model.train()(images)
 

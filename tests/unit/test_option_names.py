@@ -37,4 +37,5 @@ def test_parameters_are_named_as_their_options(message):
             raise ValueError(message)
 
     result = CliRunner().invoke(app, [])
-    assert result.exit_code == 2 and result.output == f"Error: {MESSAGES[message]}\n"
+    assert result.exit_code == 2
+    assert result.output == f"Error: {MESSAGES[message]}\n"

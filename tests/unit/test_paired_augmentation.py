@@ -47,9 +47,11 @@ def test_crops_keep_pixels_together_and_reach_every_place():
 def test_small_images_are_padded_right_and_below():
     image, label = coordinate_pair(6, 30)
     padded, label_padded = pad_pair(image, label, 16, 255)
-    assert padded.size == (30, 16) and label_padded.shape == (16, 30)
+    assert padded.size == (30, 16)
+    assert label_padded.shape == (16, 30)
     assert_together(padded.crop((0, 0, 30, 6)), label_padded[:6])
-    assert not np.asarray(padded)[6:].any() and (label_padded[6:] == 255).all()
+    assert not np.asarray(padded)[6:].any()
+    assert (label_padded[6:] == 255).all()
     assert pad_pair(image, label, 6, 255) == (image, label)
 
 
@@ -91,9 +93,12 @@ def test_segmentation_view_ignores_what_it_pads():
     item = {"image": image, "segmentation_map": np.zeros(label.shape, np.int64), "name": "a"}
     view = SegmentationAugmentation(crop_size=64, flip_probability=0)(item, np.random.default_rng(1))
     classes, pixels = view["segmentation_map"], np.asarray(view["image"])
-    assert classes.shape == (64, 64) and view["image"].size == (64, 64) and view["name"] == "a"
+    assert classes.shape == (64, 64)
+    assert view["image"].size == (64, 64)
+    assert view["name"] == "a"
     assert set(np.unique(classes)) == {0, 255}
-    assert not pixels[classes == 255].any() and (pixels[classes == 0][:, 2] == 9).all()
+    assert not pixels[classes == 255].any()
+    assert (pixels[classes == 0][:, 2] == 9).all()
 
 
 class Items(torch.utils.data.Dataset):

@@ -18,7 +18,9 @@ from pixio_hf.training.trackers import choose_tracker
 def test_mask_noise_belongs_to_the_sample():
     seeds = list(range(100, 164))
     noise = draw_mask_noise(seeds, 16)
-    assert noise.shape == (64, 16) and noise.min() >= 0 and noise.max() < 1
+    assert noise.shape == (64, 16)
+    assert noise.min() >= 0
+    assert noise.max() < 1
     assert torch.equal(draw_mask_noise(seeds[40:], 16), noise[40:])
     assert len({tuple(row) for row in noise.tolist()}) == 64
     assert noise.mean() == pytest.approx(0.5, abs=0.03)
@@ -49,7 +51,8 @@ def test_throughput_counts_images_and_waiting(monkeypatch):
 
 
 def test_trackers():
-    assert choose_tracker("none") is None and choose_tracker("tensorboard") == "tensorboard"
+    assert choose_tracker("none") is None
+    assert choose_tracker("tensorboard") == "tensorboard"
     with pytest.raises(ValueError, match=r"'no-such-tracker'.*not installed.*tensorboard, none"):
         choose_tracker("no-such-tracker")
 

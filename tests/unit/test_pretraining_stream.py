@@ -62,7 +62,9 @@ def test_permutations_and_draws_depend_on_every_part():
     assert permute(50, 1, "a", 0) == permute(50, 1, "a", 0)
     assert len({tuple(permute(50, *parts)) for parts in ((1, "a", 0), (1, "a", 1), (2, "a", 0), (1, "b", 0))}) == 4
     draws = [draw_uniform(0, "keep", epoch, 0, index) for epoch in range(4) for index in range(1000)]
-    assert min(draws) >= 0 and max(draws) < 1 and len(set(draws)) == 4000
+    assert min(draws) >= 0
+    assert max(draws) < 1
+    assert len(set(draws)) == 4000
     # Mean and variance of a uniform law; five standard errors.
     assert abs(sum(draws) / 4000 - 0.5) < 5 * (1 / 12 / 4000) ** 0.5
     assert abs(sum((draw - 0.5) ** 2 for draw in draws) / 4000 - 1 / 12) < 5 * (1 / 180 / 4000) ** 0.5
@@ -97,7 +99,8 @@ def test_every_sample_once_an_epoch_over_all_readers(tmp_path, lengths, world_si
             for epoch, keys in enumerate(keys_of_epochs(stream, reader, 3)):
                 epochs[epoch] += keys
     assert [sorted(epoch) for epoch in epochs] == [everything] * 3
-    assert epochs[0] != epochs[1] and epochs[0] != everything
+    assert epochs[0] != epochs[1]
+    assert epochs[0] != everything
 
 
 def test_epochs_of_one_reader_follow_each_other(tmp_path):

@@ -178,7 +178,8 @@ def test_a_frozen_encoder_stays_in_eval_mode():
     assert all(parameter.requires_grad for parameter in probe.parameters())
     probe.freeze_encoder()
     probe.train()
-    assert probe.head.training and not any(module.training for module in probe.encoder.modules())
+    assert probe.head.training
+    assert not any(module.training for module in probe.encoder.modules())
     trained = {name.split(".")[0] for name, parameter in probe.named_parameters() if parameter.requires_grad}
     assert trained == {"head"}
 
@@ -199,7 +200,8 @@ def test_crops_fit_the_patch_size():
 def test_load_probe_takes_normalisation_from_the_checkpoint_or_the_family(tmp_path):
     build_encoder("vit").save_pretrained(tmp_path / "vit")
     probe, processor, normalization = load_probe(str(tmp_path / "vit"), "linear", max_depth=80.0)
-    assert probe.config.max_depth == 80.0 and probe.encoder_is_frozen
+    assert probe.config.max_depth == 80.0
+    assert probe.encoder_is_frozen
     assert normalization == ([0.5] * 3, [0.5] * 3, "default of vit")
     white = processor(torch.full((3, 64, 64), 255, dtype=torch.uint8), return_tensors="pt").pixel_values
     assert torch.equal(white, torch.ones(1, 3, 64, 64))

@@ -55,8 +55,10 @@ def test_parquet_that_unpacks_to_gigabytes(tmp_path, kind):
     write_bomb(path, kind)
     result = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
     peak, *messages = result.stdout.splitlines()
-    assert path.stat().st_size < 10**5 and int(peak) < 1500
-    assert len(messages) == 4 and all("unpacks to" in message for message in messages)
+    assert path.stat().st_size < 10**5
+    assert int(peak) < 1500
+    assert len(messages) == 4
+    assert all("unpacks to" in message for message in messages)
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
@@ -68,8 +70,10 @@ def test_page_sizes(tmp_path, version):
     group = pyarrow.parquet.ParquetFile(path).metadata.row_group(0)
     with path.open("rb") as file:
         noise, zeros = (find_largest_pages(file, group.column(index)) for index in range(2))
-    assert 1_500_000 <= noise.any < 1_501_000 and noise.inflated == 0
-    assert 1_500_000 <= zeros.any < 1_502_000 and zeros.inflated == zeros.any
+    assert 1_500_000 <= noise.any < 1_501_000
+    assert noise.inflated == 0
+    assert 1_500_000 <= zeros.any < 1_502_000
+    assert zeros.inflated == zeros.any
 
 
 @pytest.mark.parametrize(
@@ -168,6 +172,8 @@ def test_folder_with_what_is_no_regular_file(tmp_path, monkeypatch):
     loader = open_pretraining_stream(str(tmp_path), StreamOptions(8), 3, num_scenes=0)
     assert sorted(next(iter(loader))["keys"]) == ["A.PNG", "\\xff.png", "z.webp"]
     assert json.dumps(loader.state_dict()).encode()
-    assert "f.png is a FIFO" in logged[0] and "gone.jpg is a link" in logged[0] and "notes.txt" in logged[1]
+    assert "f.png is a FIFO" in logged[0]
+    assert "gone.jpg is a link" in logged[0]
+    assert "notes.txt" in logged[1]
     with pytest.raises(ValueError, match="is a FIFO"):
         open_source(str(tmp_path / "f.png"), 8, num_scenes=0)

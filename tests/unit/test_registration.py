@@ -196,7 +196,8 @@ def test_our_backbone_inside_another_model_saves_and_loads_whole(tmp_path, spell
     assert type(model.backbone) is pixio_hf.PixioBackbone
     write_checkpoint(tmp_path, model, spelling)
     loaded, info = UperNetForSemanticSegmentation.from_pretrained(tmp_path, output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"]
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
     assert_same_state(loaded.state_dict(), model.state_dict())
     loaded.save_pretrained(tmp_path / "saved")
     again = UperNetForSemanticSegmentation.from_pretrained(tmp_path / "saved")

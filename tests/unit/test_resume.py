@@ -174,7 +174,8 @@ def test_manifest_names_every_file_also_in_subfolders(tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text())
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # SHA-256 of nothing
     assert manifest["optimizer/shard-0.bin"] == {"bytes": 0, "sha256": empty}
-    assert set(manifest) == {"state.txt", "optimizer/shard-0.bin"} and manifest["state.txt"]["bytes"] == 6
+    assert set(manifest) == {"state.txt", "optimizer/shard-0.bin"}
+    assert manifest["state.txt"]["bytes"] == 6
 
 
 def test_everything_is_on_disk_before_the_checkpoint_gets_its_name(tmp_path, monkeypatch):

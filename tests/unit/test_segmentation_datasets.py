@@ -50,7 +50,8 @@ def test_the_rare_mask_that_tells_how_ade20k_counts_is_found(tmp_path):
             PIL.Image.fromarray(np.full((8, 8), 3, np.uint8)).save(path)
     (tmp_path / "annotations/training").mkdir()
     dataset, protocol = open_segmentation_dataset(tmp_path, "val")
-    assert protocol.do_reduce_labels and np.array_equal(dataset[42]["segmentation_map"], maps[42])
+    assert protocol.do_reduce_labels
+    assert np.array_equal(dataset[42]["segmentation_map"], maps[42])
 
 
 def test_voc_with_the_masks_of_sbd(tmp_path):
@@ -129,7 +130,8 @@ def test_folder_and_table(tmp_path):
     classes = np.array([[0, 1, 2], [255, 2, 1]], np.uint8)
     write_pair(tmp_path, classes)
     dataset, protocol = open_segmentation_dataset(tmp_path, None, num_classes=3)
-    assert np.array_equal(dataset[0]["segmentation_map"], classes) and protocol.class_names[2] == "class 2"
+    assert np.array_equal(dataset[0]["segmentation_map"], classes)
+    assert protocol.class_names[2] == "class 2"
     with pytest.raises(ValueError, match="number of classes"):
         open_segmentation_dataset(tmp_path, None)
     with pytest.raises(ValueError, match=r"has the numbers \[2\]"):
@@ -163,7 +165,8 @@ def test_missing_files_are_named(tmp_path):
 def test_image_classes(tmp_path):
     names = write_image_classes(tmp_path, 3, 2, side=16)
     train, found = open_image_labels(tmp_path, "train")
-    assert found == names == ["amber", "green", "violet"] and len(train) == 9
+    assert found == names == ["amber", "green", "violet"]
+    assert len(train) == 9
     for item in train:
         assert item["name"].split("/")[1] == names[item["label"]]
         assert np.array_equal(np.asarray(item["image"]), np.asarray(PIL.Image.open(tmp_path / item["name"])))
@@ -187,8 +190,10 @@ def test_table_of_image_classes(tmp_path):
     table = Dataset.from_dict({"image": [picture], "label": [1], "number": [2]}, features=features)
     table.save_to_disk(tmp_path / "classes")
     dataset, names = open_image_labels(tmp_path / "classes")
-    assert names == ["cat", "dog"] and dataset[0]["label"] == 1
-    assert dataset[0]["image"].mode == "RGB" and (np.asarray(dataset[0]["image"]) == 77).all()
+    assert names == ["cat", "dog"]
+    assert dataset[0]["label"] == 1
+    assert dataset[0]["image"].mode == "RGB"
+    assert (np.asarray(dataset[0]["image"]) == 77).all()
     with pytest.raises(ValueError, match="numbers its classes"):
         open_image_labels(tmp_path / "classes", class_names=["dog", "cat"])
     table.cast_column("label", features["number"]).rename_column("label", "kind").save_to_disk(tmp_path / "kinds")

@@ -33,7 +33,8 @@ def colors_of_an_epoch(dataset: Path | str, count: int, **options) -> list[tuple
     batches = list(itertools.islice(loader, count + 1))
     assert [batch["position"].epoch for batch in batches] == [0] * count + [1]
     images = torch.cat([batch["images"] for batch in batches[:count]])
-    assert images.shape == (count, 3, 16, 16) and images.dtype == torch.uint8
+    assert images.shape == (count, 3, 16, 16)
+    assert images.dtype == torch.uint8
     assert bool((images == images[:, :, :1, :1]).all())
     return sorted(tuple(image[:, 0, 0].tolist()) for image in images)
 
@@ -108,7 +109,8 @@ def test_photos_are_turned_upright(tmp_path):
     stored.save(tmp_path / "turned.png", exif=exif)
     # A crop of the whole picture; other aspect ratios than 1 show the same halves.
     image = next(iter(open_loader(tmp_path, crop_scale=(1.0, 1.0))))["images"][0].float()
-    assert image[:, :6].mean() < 10 and image[:, -6:].mean() > 240
+    assert image[:, :6].mean() < 10
+    assert image[:, -6:].mean() > 240
     assert (image.std(dim=2) < 1).all()
 
 

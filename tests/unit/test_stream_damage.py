@@ -110,7 +110,8 @@ def test_damage_is_logged(tmp_path, monkeypatch):
     logged = []
     monkeypatch.setattr("pixio_hf.data.pretraining_loader.logger.warning", logged.append)
     list(itertools.islice(open_loader(tmp_path, max_damaged=5), 2))
-    assert logged and all("0.tar: a.png: is no image in a known format" in message for message in logged)
+    assert logged
+    assert all("0.tar: a.png: is no image in a known format" in message for message in logged)
 
 
 # Rules that drop samples
@@ -135,7 +136,8 @@ def test_keep_rule_is_asked_with_a_draw_of_sample_and_epoch(tmp_path):
         assert sorted(keys) == sorted(key for key, draw in draws.items() if draw < 0.5 and key != "0-3.png")
         assert [asked["000.tar", f"0-{i}.png"][epoch] for i in range(30)] == [draws[f"0-{i}.png"] for i in range(30)]
     assert epochs[0] != epochs[1]
-    assert loader.num_samples + loader.num_dropped > 120 and loader.num_damaged == 0
+    assert loader.num_samples + loader.num_dropped > 120
+    assert loader.num_damaged == 0
 
 
 def test_a_rule_that_drops_everything(tmp_path):
@@ -161,4 +163,5 @@ def test_damage_of_a_shard_is_counted_whatever_the_rule_says(tmp_path):
     batches = list(itertools.islice(loader, 4))
     assert {tuple(batch["keys"]) for batch in batches} == {("a.png",)}
     damaged = [message for batch in batches for message in batch["damaged"]]
-    assert len(damaged) >= 3 and all("after b.png: the shard is cut off" in message for message in damaged)
+    assert len(damaged) >= 3
+    assert all("after b.png: the shard is cut off" in message for message in damaged)

@@ -79,7 +79,8 @@ def test_depth_of_the_ground_plane_is_the_closed_form():
     direction = rays(CAMERA)[..., 1]
     exact = np.where(direction < 0, -CAMERA.position[1] / np.where(direction < 0, direction, 1), np.inf)
     exact[exact > 80] = 0
-    assert (exact == 0).any() and (exact > 5).any()
+    assert (exact == 0).any()
+    assert (exact > 5).any()
     np.testing.assert_allclose(depth_of(make_scene(CAMERA, [])), exact, rtol=2e-5)
 
 
@@ -150,7 +151,8 @@ def test_a_mirror_has_the_depth_of_its_panel_and_shows_the_reflection():
     red_part, green_part, _ = image[:, middle, middle].float().mean((1, 2))
     assert red_part > 3 * green_part
     traced = trace_image(with_red, PixelGrid.at_centers(SIZE, camera.fov, torch.device("cpu")))
-    assert traced.mirrored is not None and traced.mirrored[middle, middle].all()
+    assert traced.mirrored is not None
+    assert traced.mirrored[middle, middle].all()
     # The reflected point lies on the red board's front, behind the camera.
     torch.testing.assert_close(traced.points[2][middle, middle], torch.full((10, 10), 0.3), rtol=0, atol=1e-5)
 
@@ -172,10 +174,10 @@ def test_one_seed_is_one_picture_whatever_the_batch(kind):
     together = render_scenes([5, 6, 7], SIZE, kind)
     alone = render_scenes([6], SIZE, kind)
     again = render_scenes([7, 5, 6], SIZE, kind)
-    assert torch.equal(together.images[1], alone.images[0]) and torch.equal(together.depth[1], alone.depth[0])
-    assert torch.equal(again.images, together.images[[2, 0, 1]]) and torch.equal(
-        again.depth, together.depth[[2, 0, 1]]
-    )
+    assert torch.equal(together.images[1], alone.images[0])
+    assert torch.equal(together.depth[1], alone.depth[0])
+    assert torch.equal(again.images, together.images[[2, 0, 1]])
+    assert torch.equal(again.depth, together.depth[[2, 0, 1]])
     assert together.fov_degrees[1] == alone.fov_degrees[0]
     assert not torch.equal(together.images[0], together.images[1])
 
@@ -189,12 +191,16 @@ def test_mixed_scenes_are_those_of_the_two_kinds():
 @pytest.mark.parametrize(("kind", "limit", "zeros"), [("room", 10.0, 0.02), ("outdoor", 80.0, 0.9)])
 def test_values_lie_in_their_ranges(kind, limit, zeros):
     batch = render_scenes(range(6), SIZE, kind)
-    assert batch.images.shape == (6, 3, SIZE, SIZE) and batch.images.dtype == torch.uint8
-    assert batch.depth.shape == (6, SIZE, SIZE) and batch.depth.dtype == torch.float32
-    assert batch.depth.isfinite().all() and batch.depth.max() <= limit
+    assert batch.images.shape == (6, 3, SIZE, SIZE)
+    assert batch.images.dtype == torch.uint8
+    assert batch.depth.shape == (6, SIZE, SIZE)
+    assert batch.depth.dtype == torch.float32
+    assert batch.depth.isfinite().all()
+    assert batch.depth.max() <= limit
     assert batch.depth[batch.depth > 0].min() > 0.3
     assert (batch.depth == 0).float().mean() <= zeros
-    assert (batch.images.float().mean((1, 2, 3)) > 60).all() and (batch.images.float().std((1, 2, 3)) > 10).all()
+    assert (batch.images.float().mean((1, 2, 3)) > 60).all()
+    assert (batch.images.float().std((1, 2, 3)) > 10).all()
     assert ((batch.fov_degrees >= 55) & (batch.fov_degrees <= 75)).all()
 
 
@@ -202,7 +208,8 @@ def test_cameras_stand_at_eye_height_outside_of_the_furniture():
     for seed in range(40):
         scene = build_scene(seed)
         assert scene.room_size is not None
-        assert 1.55 <= scene.camera.position[1] <= 1.65 and 2.4 <= scene.room_size[1] <= 3.0
+        assert 1.55 <= scene.camera.position[1] <= 1.65
+        assert 2.4 <= scene.room_size[1] <= 3.0
         assert all(3 <= side <= 8 for side in (scene.room_size[0], scene.room_size[2]))
 
 
@@ -214,7 +221,8 @@ def test_supersampling_changes_colours_only():
 
 
 def test_held_out_seeds_are_disjoint_from_training():
-    assert TRAIN_SEEDS.stop <= HELD_OUT_SEEDS.start and len(HELD_OUT_SEEDS) == 100_000
+    assert TRAIN_SEEDS.stop <= HELD_OUT_SEEDS.start
+    assert len(HELD_OUT_SEEDS) == 100_000
     with pytest.raises(ValueError, match="held-out"):
         SyntheticSceneDataset(10, first_seed=HELD_OUT_SEEDS.start - 5)
 
@@ -238,7 +246,8 @@ def test_dataset_items_are_the_rendered_scenes():
     dataset = SyntheticSceneDataset(5, first_seed=30, image_size=32)
     batch = next(iter(DataLoader(dataset, batch_size=3)))  # pyright: ignore[reportArgumentType]
     expected = render_scenes([30, 31, 32], 32)
-    assert torch.equal(batch["image"], expected.images) and torch.equal(batch["depth"], expected.depth)
+    assert torch.equal(batch["image"], expected.images)
+    assert torch.equal(batch["depth"], expected.depth)
     assert torch.equal(dataset[-1]["depth"], render_scenes([34], 32).depth[0])
     assert len(dataset) == 5
     with pytest.raises(IndexError):
@@ -259,7 +268,8 @@ def test_cache_goes_on_after_an_interruption_and_reopens(tmp_path, monkeypatch):
     monkeypatch.setattr(disk_cache, "render_scenes", render_until_interrupted)
     with pytest.raises(KeyboardInterrupt):
         SyntheticSceneDataset(7, first_seed=10, image_size=32, cache_dir=tmp_path)
-    assert rendered == [10, 11, 12, 13] and not list(tmp_path.glob("*/scenes.json"))
+    assert rendered == [10, 11, 12, 13]
+    assert not list(tmp_path.glob("*/scenes.json"))
 
     def render_and_note(seeds, *args, **kwargs):
         rendered.extend(seeds)

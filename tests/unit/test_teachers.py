@@ -89,7 +89,8 @@ def test_tokens_before_the_final_norm(model_type):
         torch.testing.assert_close(norm(last_block), model(pixel_values).last_hidden_state, atol=1e-4, rtol=1e-4)
 
     teacher = DistillationTeacher(model, None, MEAN, STD).train()
-    assert not teacher.model.training and not any(weight.requires_grad for weight in teacher.parameters())
+    assert not teacher.model.training
+    assert not any(weight.requires_grad for weight in teacher.parameters())
     assert (teacher.hidden_size, teacher.grid_size) == (32 if model_type == "pixio" else 24, 4)
     tokens = teacher(photos)
     num_class_tokens = 3 if model_type == "pixio" else 1

@@ -124,7 +124,8 @@ def test_epochs_are_permutations_that_differ():
     batches = list(shuffled_batches(num_samples=12, batch_size=4, num_steps=6, seed=3))
     epochs = [list(chain(*batches[:3])), list(chain(*batches[3:]))]
     assert [sorted(epoch) for epoch in epochs] == [list(range(12))] * 2
-    assert epochs[0] != epochs[1] and epochs[0] != list(range(12))
+    assert epochs[0] != epochs[1]
+    assert epochs[0] != list(range(12))
 
 
 @pytest.mark.parametrize(("num_samples", "batch_size"), [(10, 4), (3, 8), (7, 7), (1, 2)])
@@ -185,7 +186,8 @@ def test_masked_patches_are_grey():
     images = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(0))
     mask = torch.tensor([[0, 1, 0, 0, 0, 1]])
     shown = mask_image(images, mask, 16, fill=0.25)
-    assert (shown[:, :, :16, 16:32] == 0.25).all() and (shown[:, :, 16:, 32:] == 0.25).all()
+    assert (shown[:, :, :16, 16:32] == 0.25).all()
+    assert (shown[:, :, 16:, 32:] == 0.25).all()
     kept = torch.ones(32, 48, dtype=torch.bool)
     kept[:16, 16:32] = kept[16:, 32:] = False
     assert torch.equal(shown[..., kept], images[..., kept])

@@ -13,7 +13,7 @@ from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, render_scenes
 from pixio_hf.metrics.depth import DEPTH_METRIC_NAMES, depth_metrics_per_image
 
 from .demo_page import write_demo_page
-from .depth import load_depth_model, predict_depth, to_millimetres
+from .depth import describe_unknown, load_depth_model, predict_depth, to_millimetres
 from .features import color_features, encode_photo, upscale_colors
 from .files import check_targets, write_bytes, write_png
 from .loading import LoadedModel
@@ -88,7 +88,9 @@ def run_demo(
     write_bytes(sheet_path, draw_sheet(samples, max_depth))
     summary = summarize_metrics(samples)
     write_demo_page(page_path, samples, summary, model_name, depth_model_name)
+    unknown = [(sample.name, describe_unknown(sample.depth)) for sample in samples]
     return [
+        *(f"{name}: {message} in its 16-bit PNG." for name, message in unknown if message),
         f"Rendered rooms are synthetic, with seeds that are held out from training: {summary}.",
         "Photos are real and outside of the bundled models' training data, which is synthetic rooms only.",
         f"Contact sheet: {sheet_path}",

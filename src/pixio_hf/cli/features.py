@@ -11,11 +11,12 @@ from torch import Tensor
 
 from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.modeling_pixio import PixioModel
+from pixio_hf_cli.result_files import FEATURE_ENDINGS
 
 from .files import plan_outputs, write_bytes
 from .loading import LoadedModel, load_config, load_model
 from .photo_loop import Failures, check_side, load_photo, process_photos, scaled_size, to_pixel_values
-from .pictures import Panel, draw_row
+from .pictures import Panel, draw_row, shrink_photo
 
 
 def run_features(
@@ -32,7 +33,7 @@ def run_features(
     Raises:
         ValueError: anything wrong with the request as a whole; found before weights are loaded.
     """
-    planned = plan_outputs(photos, out, ["_features.png"], overwrite)
+    planned = plan_outputs(photos, out, FEATURE_ENDINGS, overwrite)
     loaded = load_feature_model(model_name, device, dtype, size)
     features: dict[Path, Tensor] = {}
 
@@ -59,13 +60,20 @@ def load_feature_model(model_name: str, device: str, dtype: str, size: int) -> L
 
 @torch.inference_mode()
 def encode_photo(loaded: LoadedModel, photo: np.ndarray, size: int) -> Tensor:
-    """Normalised patch tokens of a photo (3, H, W) uint8 -> (h, w, D) float32 on the CPU."""
+    """Normalised patch tokens of a photo (3, H, W) uint8 -> (h, w, D) float32 on the CPU.
+
+    Raises:
+        ValueError: features that are not finite, which would spoil the colours of all photos.
+    """
     config = loaded.model.config
     height, width = photo.shape[-2:]
     seen_size = scaled_size(height, width, size, config.patch_size)
     tokens = loaded.model(to_pixel_values(loaded.processor, photo, seen_size).to(loaded.device)).last_hidden_state
     grid = (seen_size[0] // config.patch_size, seen_size[1] // config.patch_size)
-    return tokens[0, config.n_cls_tokens :].unflatten(0, grid).float().cpu()
+    features = tokens[0, config.n_cls_tokens :].unflatten(0, grid).float().cpu()
+    if not features.isfinite().all():
+        raise ValueError("the model's features are not finite; try --dtype float32, or check the model.")
+    return features
 
 
 def color_features(features: Sequence[Tensor]) -> list[np.ndarray]:
@@ -95,7 +103,8 @@ def upscale_colors(colors: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def draw_features(photo: np.ndarray, colors: np.ndarray) -> bytes:
-    """PNG with a photo (3, H, W) beside the colours (h, w, 3) of its patches."""
+    """PNG with a photo (3, H, W) beside the colours (h, w, 3) of its patches; a large one is scaled down."""
+    photo = shrink_photo(photo)
     height, width = photo.shape[-2:]
     return draw_row(
         [

@@ -1,80 +1,67 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Files of the commands: check what goes in and out before any work, write without ever leaving half a file."""
+"""Files of the commands: what goes in and out is checked before any work, and no half file is ever left."""
 
-import io
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import PIL.Image
 
+# Kept beside the command line's options, where it runs before torch is imported.
+from pixio_hf_cli.result_files import check_photos, check_targets, plan_outputs, show_name
 
-def check_photos(photos: Sequence[Path]) -> None:
-    """Raise ValueError naming every photo that is missing, a folder, or unreadable."""
-    if not photos:
-        raise ValueError("No photos given.")
-    problems = []
-    for photo in photos:
-        if not photo.exists():
-            problems.append(f"{photo} does not exist")
-        elif photo.is_dir():
-            problems.append(f"{photo} is a folder; name its photos, for example {photo / '*.jpg'}")
-        elif not os.access(photo, os.R_OK):
-            problems.append(f"{photo} cannot be read")
-    if problems:
-        raise ValueError("; ".join(problems) + ". Nothing was done.")
+__all__ = [
+    "check_photos",
+    "check_targets",
+    "plan_outputs",
+    "write_all",
+    "write_bytes",
+    "write_npy",
+    "write_png",
+]
 
 
-def plan_outputs(
-    photos: Sequence[Path], out: Path, endings: Sequence[str], overwrite: bool
-) -> dict[Path, tuple[Path, ...]]:
-    """Result files of each photo: `out / (stem + ending)`, one per ending.
+def write_all(writers: Sequence[tuple[Path, Callable[[Path], None]]]) -> None:
+    """Write several files, each with its own function: one that fails does not stop the others.
 
     Raises:
-        ValueError: two photos would write the same file, a result would replace a photo, or exists and may not be
-            replaced.
+        ValueError: after all were tried, naming the files that could not be written.
     """
-    check_photos(photos)
-    planned: dict[Path, tuple[Path, ...]] = {}
-    writers: dict[Path, Path] = {}
-    for photo in photos:
-        targets = tuple(out / f"{photo.stem}{ending}" for ending in endings)
-        for target in targets:
-            if target in writers:
-                raise ValueError(
-                    f"{writers[target]} and {photo} would both write {target}. Rename one, or use two calls with"
-                    " different --out folders."
-                )
-            writers[target] = photo
-        planned[photo] = targets
-    check_targets(list(writers), out, overwrite)
-    inputs = {photo.resolve() for photo in photos}
-    if replaced := [str(target) for target in writers if target.resolve() in inputs]:
-        raise ValueError(f"Results would replace the photos {', '.join(replaced)}. Choose another --out folder.")
-    return planned
-
-
-def check_targets(targets: Sequence[Path], out: Path, overwrite: bool) -> None:
-    """Raise ValueError where the output folder is a file, or targets exist and may not be replaced."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"--out {out} is a file; name a folder.")
-    if folders := [str(target) for target in targets if target.is_dir()]:
-        raise ValueError(f"{', '.join(folders)} should become files, but are folders. Choose another --out folder.")
-    existing = [str(target) for target in targets if target.exists()]
-    if existing and not overwrite:
-        shown = ", ".join(existing[:3]) + (f" and {len(existing) - 3} more" if len(existing) > 3 else "")
-        raise ValueError(f"Results exist already: {shown}. Pass --overwrite to replace them, or another --out folder.")
+    problems = []
+    for path, write in writers:
+        try:
+            write(path)
+        except Exception as error:  # whatever it is, the other files can hold their part
+            problems.append(f"{show_name(path)} was not written: {error or type(error).__name__}")
+    if problems:
+        raise ValueError("; ".join(problems))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it, so that it is there whole or not at all."""
+    write_whole(path, lambda file: file.write(content))
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 or (H, W) uint16 pixels as PNG."""
+    write_whole(path, lambda file: PIL.Image.fromarray(pixels).save(file, format="PNG"))
+
+
+def write_npy(path: Path, values: np.ndarray) -> None:
+    """Write an array in NumPy's own format."""
+    write_whole(path, lambda file: np.save(file, values, allow_pickle=False))
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a file under a temporary name, and rename it, so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            write(file)
         # mkstemp lets nobody else read; results get the permissions of any new file.
         mask = os.umask(0)
         os.umask(mask)
@@ -83,17 +70,3 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 or (H, W) uint16 pixels as PNG."""
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(buffer, format="PNG")
-    write_bytes(path, buffer.getvalue())
-
-
-def write_npy(path: Path, values: np.ndarray) -> None:
-    """Write an array in NumPy's own format."""
-    buffer = io.BytesIO()
-    np.save(buffer, values, allow_pickle=False)
-    write_bytes(path, buffer.getvalue())

@@ -1,6 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Photos in: read one, resize it for a model, and go through many without one bad photo stopping the others."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pixio_hf.image_sizes import nearest_multiple
-from pixio_hf.photos import open_photo, read_photo
+from pixio_hf.photo_files import open_photo
+from pixio_hf.photos import read_photo
 
 MAX_PATCHES = 16384
 """Attention is quadratic in patches; more than these (2048 x 2048 pixels) asks for windows."""
@@ -21,13 +23,17 @@ Failures = list[tuple[Path, str]]
 
 
 def process_photos(photos: Sequence[Path], process: Callable[[Path], None], title: str) -> Failures:
-    """Process every photo with a progress bar; return those that failed, each with its reason."""
+    """Process every photo with a progress bar; return those that failed, for whatever reason, each with its reason."""
     failures: Failures = []
     for photo in tqdm(photos, desc=title, unit="photo", disable=len(photos) == 1):
         try:
-            process(photo)
-        except (ValueError, OSError, PIL.Image.DecompressionBombError, torch.OutOfMemoryError) as error:
-            failures.append((photo, str(error)))
+            with warnings.catch_warnings():
+                # Cameras of 100 megapixels exist; what is beyond Pillow's limit is an error all the same.
+                warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+                process(photo)
+        except Exception as error:  # no photo ends the work on the others, whatever it led to
+            known = isinstance(error, ValueError | OSError | torch.OutOfMemoryError)
+            failures.append((photo, str(error) if known else f"{type(error).__name__}: {error}"))
     return failures
 
 
@@ -38,10 +44,9 @@ def load_photo(path: Path) -> np.ndarray:
         ValueError: no image, truncated, or of floats, whose range is unknown.
     """
     with open_photo(path) as image:
-        photo = read_photo(image)
-    if photo.dtype != np.uint8:
-        raise ValueError("the photo holds floats of unknown range; save it with 8 or 16 bits a channel.")
-    return photo
+        if image.mode == "F":
+            raise ValueError("the photo holds floats of unknown range; save it with 8 or 16 bits a channel.")
+        return read_photo(image)
 
 
 def scaled_size(height: int, width: int, short_side: int, patch_size: int) -> tuple[int, int]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import PIL.Image
+
+from pixio_hf.label_maps import resize_nearest
 
 from ..shown_text import plot_text
 
@@ -16,6 +19,8 @@ DPI = 144
 MARGIN, GAP, TITLE_HEIGHT, BAR_WIDTH, BAR_ROOM = 0.2, 0.12, 0.3, 0.13, 0.72  # inches
 HEADING_HEIGHT, HEADLINE_HEIGHT, NOTE_HEIGHT, LINE_HEIGHT = 0.45, 0.34, 0.24, 0.17  # inches of text
 INK, PALE = "#22262b", "#6a727c"
+DRAWN_SIDE = 2048
+"""Longest side in pixels of what is drawn; a panel has fewer, and a large photo would take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,38 @@ class Row:
         return titles + notes + (HEADLINE_HEIGHT if self.headline else 0.0)
 
 
+def drawn_size(height: int, width: int) -> tuple[int, int]:
+    """Size (height, width) at which something is drawn: its own, or scaled down to a longest side of DRAWN_SIDE."""
+    scale = min(1.0, DRAWN_SIDE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def shrink_photo(photo: np.ndarray) -> np.ndarray:
+    """Photo (3, H, W) uint8 at the size it is drawn at, each pixel the mean of those it stands for."""
+    height, width = drawn_size(*photo.shape[-2:])
+    if (height, width) == photo.shape[-2:]:
+        return photo
+    channels = (PIL.Image.fromarray(channel).resize((width, height), PIL.Image.Resampling.BOX) for channel in photo)
+    return np.stack([np.asarray(channel) for channel in channels])
+
+
+def shrink_map(values: np.ndarray) -> np.ndarray:
+    """Map (H, W) at the size it is drawn at; no two values are mixed."""
+    size = drawn_size(*values.shape)
+    return values if size == values.shape else resize_nearest(values, size)
+
+
 def depth_limits(*depths: np.ndarray) -> tuple[float, float]:
     """Ends of a common colour scale (metres): least and greatest valid depth, at least 0.2 m apart."""
-    values = np.concatenate([depth[np.isfinite(depth) & (depth > 0)] for depth in depths])
-    if not values.size:
+    lows, highs = [], []
+    for depth in depths:
+        known = np.isfinite(depth) & (depth > 0)
+        if known.any():
+            lows.append(float(np.min(depth, where=known, initial=np.inf)))
+            highs.append(float(np.max(depth, where=known, initial=0)))
+    if not lows:
         return 0.0, 1.0
-    low, high = float(values.min()), float(values.max())
+    low, high = min(lows), max(highs)
     missing = max(0.2 - (high - low), 0.0)
     return max(low - missing / 2, 0.0), high + missing / 2
 

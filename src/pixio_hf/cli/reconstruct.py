@@ -13,6 +13,7 @@ from pixio_hf.checkpoints.bundled import find_checkpoint
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.masking import num_kept_blocks, num_mask_blocks
 from pixio_hf.modeling_pixio_pretraining import PixioForPreTraining
+from pixio_hf_cli.result_files import RECONSTRUCTION_ENDINGS, show_name
 
 from .files import plan_outputs, write_bytes
 from .loading import LoadedModel, load_config, load_model
@@ -49,13 +50,15 @@ def run_reconstruct(
     Raises:
         ValueError: anything wrong with the request as a whole; found before weights are loaded.
     """
-    planned = plan_outputs(photos, out, ["_reconstruction.png"], overwrite)
+    planned = plan_outputs(photos, out, RECONSTRUCTION_ENDINGS, overwrite)
     loaded = load_reconstruction_model(model_name, device, dtype, mask_ratio, mask_grid_size, size)
 
     def process(photo: Path) -> None:
         result = reconstruct_photo(loaded, load_photo(photo), seed, size)
         write_bytes(planned[photo][0], draw_reconstruction(result))
-        tqdm.write(f"{photo}: loss {result.loss:.4f} over the hidden {result.hidden_share:.0%} of the pixels")
+        tqdm.write(
+            f"{show_name(photo)}: loss {result.loss:.4f} over the hidden {result.hidden_share:.0%} of the pixels"
+        )
 
     return process_photos(photos, process, "reconstruct")
 
@@ -92,7 +95,11 @@ def check_mask(
 def reconstruct_photo(
     loaded: LoadedModel, photo: np.ndarray, seed: int = 0, size: int | None = None
 ) -> Reconstruction:
-    """Mask and fill in a photo (3, H, W) uint8, resized to a square of `size` or of the model's native size."""
+    """Mask and fill in a photo (3, H, W) uint8, resized to a square of `size` or of the model's native size.
+
+    Raises:
+        ValueError: a prediction that is not finite.
+    """
     config = loaded.model.config
     side = size or config.image_size
     pixel_values = to_pixel_values(loaded.processor, photo, (side, side)).to(loaded.device)
@@ -101,6 +108,8 @@ def reconstruct_photo(
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(1, num_mask_blocks(grid, grid, config.mask_grid_size), generator=generator)
     outputs = loaded.model(pixel_values, noise=noise.to(loaded.device))
+    if not outputs.logits.isfinite().all():
+        raise ValueError("the model's reconstruction is not finite; try --dtype float32, or check the model.")
     image_mean, image_std = loaded.processor.image_mean, loaded.processor.image_std
     reconstructed = to_picture(loaded.model.reconstruct(outputs, pixel_values, image_mean, image_std))
     mean, std = (pixel_values.new_tensor(values)[:, None, None] for values in (image_mean, image_std))

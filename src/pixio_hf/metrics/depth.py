@@ -11,7 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pixio_hf.arrays import to_tensor
 from pixio_hf.losses import valid_depth_mask
+
+from .stored_rows import RowMetric
 
 DEPTH_METRIC_NAMES = (
     "delta1",
@@ -45,9 +48,9 @@ Returns:
 
 @torch.no_grad()
 def depth_metrics_per_image(
-    predictions: Tensor | np.ndarray,
-    references: Tensor | np.ndarray,
-    valid_mask: Tensor | np.ndarray | None = None,
+    predictions: DepthMaps,
+    references: DepthMaps,
+    valid_mask: DepthMaps | None = None,
     min_depth: float = 1e-3,
     max_depth: float = 10.0,
 ) -> tuple[Tensor, Tensor]:
@@ -55,9 +58,10 @@ def depth_metrics_per_image(
 
     Columns follow DEPTH_METRIC_NAMES. A pixel counts when `valid_mask` (if given) is non-zero and its reference is a
     valid depth (`valid_depth_mask`). Images with fewer than 10 such pixels are not used; their row is NaN. Predictions
-    are not clamped, so one that is not a positive finite number at a counted pixel raises ValueError.
+    are not clamped, so one that is not a positive finite number at a counted pixel raises ValueError. Masked values of a
+    masked array do not count.
     """
-    predictions, references = torch.as_tensor(predictions), torch.as_tensor(references)
+    predictions, references = to_tensor(predictions, masked=0), to_tensor(references, masked=0)
     if predictions.shape != references.shape or predictions.ndim != 3:
         raise ValueError(
             f"predictions and references must both be (B, H, W), got {tuple(predictions.shape)} and "
@@ -65,7 +69,7 @@ def depth_metrics_per_image(
         )
     valid = valid_depth_mask(references, min_depth, max_depth)
     if valid_mask is not None:
-        valid_mask = torch.as_tensor(valid_mask, device=references.device)
+        valid_mask = to_tensor(valid_mask, masked=0).to(references.device)
         if valid_mask.shape != references.shape:
             raise ValueError(f"valid_mask must be {tuple(references.shape)}, got {tuple(valid_mask.shape)}.")
         valid = valid & (valid_mask != 0)
@@ -105,7 +109,7 @@ def _compare_depths(p: Tensor, t: Tensor) -> Tensor:
     )
 
 
-class DepthMetrics(evaluate.Metric):
+class DepthMetrics(RowMetric):
     """The nine depth metrics as an `evaluate.Metric` that needs no Hub and stores ten numbers per image, never a map.
 
     `add_batch` reduces every image at once, so memory does not grow with resolution. Several processes can share the
@@ -116,16 +120,12 @@ class DepthMetrics(evaluate.Metric):
         self,
         min_depth: float = 1e-3,
         max_depth: float = 10.0,
-        *,
-        num_process: int = 1,
-        keep_in_memory: bool | None = None,
         **kwargs: Any,
     ) -> None:
         valid_depth_mask(torch.empty(0), min_depth, max_depth)
         self.min_depth = min_depth
         self.max_depth = max_depth
-        keep_in_memory = num_process == 1 if keep_in_memory is None else keep_in_memory
-        super().__init__(num_process=num_process, keep_in_memory=keep_in_memory, **kwargs)
+        super().__init__(**kwargs)
 
     def _info(self) -> evaluate.MetricInfo:
         # What is stored, not what is passed: of a pair of maps, nine numbers and whether the image counts.
@@ -209,7 +209,7 @@ def average_depth_metrics(metrics: np.ndarray, used: np.ndarray) -> dict[str, An
 
 
 def _as_map(depth: Any) -> Tensor:
-    depth = depth.detach() if isinstance(depth, Tensor) else torch.as_tensor(np.ascontiguousarray(depth))
+    depth = to_tensor(depth, masked=0)
     if depth.ndim != 2:
         raise ValueError(f"A depth map must be (H, W), got shape {tuple(depth.shape)}.")
     return depth

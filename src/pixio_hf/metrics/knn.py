@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pixio_hf.arrays import to_class_tensor, to_tensor
 from pixio_hf.losses import check_class_ids
+
+from .stored_rows import RowMetric
 
 NUM_NEIGHBORS = (10, 20, 100, 200)
 TEMPERATURE = 0.07
@@ -78,7 +81,7 @@ def rank_of_true_class(
     return torch.where(own[:, 0] > 0, rank, NO_VOTE)
 
 
-class KNNMetrics(evaluate.Metric):
+class KNNMetrics(RowMetric):
     """k-NN accuracy against a training set as an `evaluate.Metric`; stores places of the true class, never descriptors.
 
     `train_features` (n, D) and `train_labels` (n,) stay on their device; descriptors must have unit length. Any number
@@ -90,17 +93,16 @@ class KNNMetrics(evaluate.Metric):
 
     def __init__(
         self,
-        train_features: Tensor,
-        train_labels: Tensor,
+        train_features: Tensor | np.ndarray | Sequence[Any],
+        train_labels: Tensor | np.ndarray | Sequence[Any],
         num_neighbors: Sequence[int] = NUM_NEIGHBORS,
         *,
         num_classes: int | None = None,
         temperature: float = TEMPERATURE,
         query_chunk: int = 256,
-        num_process: int = 1,
-        keep_in_memory: bool | None = None,
         **kwargs: Any,
     ) -> None:
+        train_features, train_labels = to_tensor(train_features), to_class_tensor(train_labels)
         _check_descriptors(train_features, train_labels, "training")
         if not len(train_features):
             raise ValueError("The training set of k-NN is empty.")
@@ -114,12 +116,11 @@ class KNNMetrics(evaluate.Metric):
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, got {temperature}.")
         self.train_features = train_features.float()
-        self.train_labels = train_labels.to(train_features.device, torch.int64)
+        self.train_labels = train_labels.to(train_features.device)
         self.num_neighbors = tuple(num_neighbors)
         self.temperature = temperature
         self.query_chunk = query_chunk
-        keep_in_memory = num_process == 1 if keep_in_memory is None else keep_in_memory
-        super().__init__(num_process=num_process, keep_in_memory=keep_in_memory, **kwargs)
+        super().__init__(**kwargs)
 
     def _info(self) -> evaluate.MetricInfo:
         # What is stored, not what is passed: the place of the true class for every k, and the class.
@@ -133,6 +134,7 @@ class KNNMetrics(evaluate.Metric):
     @torch.no_grad()
     def rank(self, features: Tensor, labels: Tensor) -> Tensor:
         """Place of the true class for every k, from 0: descriptors (B, D), classes (B,) -> (B, len(num_neighbors))."""
+        features, labels = to_tensor(features), to_class_tensor(labels)
         _check_descriptors(features, labels, "test")
         if features.shape[1] != self.train_features.shape[1]:
             raise ValueError(
@@ -144,7 +146,7 @@ class KNNMetrics(evaluate.Metric):
             chunk = slice(start, start + self.query_chunk)
             queries = features[chunk].to(self.train_features)
             similarities, indices = nearest_neighbors(queries, self.train_features, max(self.num_neighbors))
-            votes, true = self.train_labels[indices], labels[chunk].to(queries.device, torch.int64)
+            votes, true = self.train_labels[indices], labels[chunk].to(queries.device)
             per_k = [
                 rank_of_true_class(similarities[:, :k], votes[:, :k], true, self.num_classes, self.temperature)
                 for k in self.num_neighbors
@@ -156,15 +158,13 @@ class KNNMetrics(evaluate.Metric):
         """Classify test descriptors (B, D) with classes (B,) and store the places of the true classes."""
         if kwargs or predictions is None or references is None:
             raise ValueError("add_batch takes predictions (descriptors) and references (classes).")
-        features, labels = torch.as_tensor(predictions), torch.as_tensor(references)
+        features, labels = to_tensor(predictions), to_class_tensor(references)
         if len(features):
             super().add_batch(predictions=self.rank(features, labels).tolist(), references=labels.tolist())
 
     def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
         """Classify one descriptor (D,)."""
-        self.add_batch(
-            predictions=torch.as_tensor(prediction)[None], references=torch.as_tensor(reference)[None], **kwargs
-        )
+        self.add_batch(predictions=to_tensor(prediction)[None], references=to_class_tensor(reference)[None], **kwargs)
 
     def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, Any] | None:
         """Accuracies of what was added, and of these if given; None on all but the first process."""

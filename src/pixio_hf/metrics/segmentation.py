@@ -10,7 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pixio_hf.arrays import to_class_tensor
 from pixio_hf.losses import check_class_ids
+
+from .stored_rows import RowMetric
 
 ClassMaps = Tensor | np.ndarray | Sequence[Any]
 
@@ -30,16 +33,16 @@ Returns:
 
 @torch.no_grad()
 def segmentation_counts(
-    prediction: Tensor | np.ndarray, reference: Tensor | np.ndarray, num_labels: int, ignore_index: int = 255
+    prediction: ClassMaps, reference: ClassMaps, num_labels: int, ignore_index: int = 255
 ) -> Tensor:
     """Pixels per class of a map and its truth (H, W): intersection, prediction, truth -> (3, num_labels) int64 (SPEC 6.3).
 
-    Pixels whose truth is `ignore_index` count in none of them.
+    Pixels whose truth is `ignore_index`, or masked in a masked array, count in none of them.
 
     Raises:
         ValueError: other shapes, or a class that does not exist (the original counts number num_labels as the last one).
     """
-    prediction, reference = torch.as_tensor(prediction), torch.as_tensor(reference)
+    prediction, reference = to_class_tensor(prediction), to_class_tensor(reference, masked=ignore_index)
     if prediction.shape != reference.shape or prediction.ndim != 2:
         raise ValueError(
             f"A prediction and its reference must both be (H, W), got {tuple(prediction.shape)} and "
@@ -70,7 +73,7 @@ def intersection_over_union(counts: Tensor) -> dict[str, Any]:
     }
 
 
-class SegmentationMetrics(evaluate.Metric):
+class SegmentationMetrics(RowMetric):
     """Mean IoU as an `evaluate.Metric` that needs no Hub and stores class counts per image, never a map.
 
     Several processes can share the work as with every metric (`num_process`, `process_id`, `experiment_id`).
@@ -80,17 +83,13 @@ class SegmentationMetrics(evaluate.Metric):
         self,
         num_labels: int,
         ignore_index: int = 255,
-        *,
-        num_process: int = 1,
-        keep_in_memory: bool | None = None,
         **kwargs: Any,
     ) -> None:
         if num_labels < 2:
             raise ValueError(f"Segmentation needs at least 2 classes, got num_labels={num_labels}.")
         self.num_labels = num_labels
         self.ignore_index = ignore_index
-        keep_in_memory = num_process == 1 if keep_in_memory is None else keep_in_memory
-        super().__init__(num_process=num_process, keep_in_memory=keep_in_memory, **kwargs)
+        super().__init__(**kwargs)
 
     def _info(self) -> evaluate.MetricInfo:
         # What is stored, not what is passed: of a pair of maps, pixels per class.

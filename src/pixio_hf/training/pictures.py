@@ -19,7 +19,8 @@ def save_reconstruction_panel(
 ) -> None:
     """Write a PNG with one row per image: original, what the encoder saw, reconstruction; (B, 3, H, W) images."""
     count = len(pixel_values)
-    assert outputs.logits is not None and outputs.mask is not None
+    assert outputs.logits is not None
+    assert outputs.mask is not None
     shown = PixioForPreTrainingOutput(logits=outputs.logits[:count], mask=outputs.mask[:count])
     mean, std = (pixel_values.new_tensor(v)[:, None, None] for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     originals = (pixel_values.float() * std + mean).clamp(0, 1)

@@ -132,7 +132,8 @@ def box_interval(origin: list, direction: list, half: tuple[float, float, float]
         enter, leave = middle - reach, middle.add_(reach)
         near = enter if near is None else torch.maximum(near, enter, out=near)
         far = leave if far is None else torch.minimum(far, leave, out=far)
-    assert near is not None and far is not None
+    assert near is not None
+    assert far is not None
     return near, far
 
 

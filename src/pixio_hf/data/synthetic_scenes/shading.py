@@ -222,4 +222,5 @@ def paint_sky(scene: Scene, points: list[Tensor], ids: Tensor, channels: list[Te
         channel[sky] = torch.lerp(torch.full_like(rise, low * low), torch.full_like(rise, high * high), rise)
 
 
-assert SHELL_ID == 0 and MAX_PRIMITIVES < SKY_ID
+assert SHELL_ID == 0
+assert MAX_PRIMITIVES < SKY_ID

@@ -1,0 +1,150 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Image files to decoded, upright PIL images. Whatever is wrong with a file, the error is a ValueError that names it."""
+
+import base64
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import PIL.ExifTags
+import PIL.Image
+from huggingface_hub.utils import get_session
+from PIL.Image import Transpose
+
+# How to turn a photo whose EXIF orientation is not 1 (upright).
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+# Where Pillow keeps what says the orientation; a turned image must not be turned again.
+_ORIENTATION_SOURCES = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+
+
+@contextmanager
+def refuse_damage(name: str, what: str = "an image") -> Iterator[None]:
+    """Turn whatever a decoder throws into a ValueError that names the file and says what to do."""
+    try:
+        yield
+    except PIL.Image.DecompressionBombError as error:
+        raise ValueError(
+            f"{name} is too large: {error} The limit is twice PIL.Image.MAX_IMAGE_PIXELS; raise it for a file that you"
+            " trust, or scale the file down."
+        ) from error
+    except MemoryError as error:
+        raise ValueError(f"{name} does not fit into memory; scale it down.") from error
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
+        reason = " ".join(str(error).split()) or "no reason given"
+        if not isinstance(error, OSError | ValueError | SyntaxError):
+            reason = f"{type(error).__name__}: {reason}"
+        raise ValueError(
+            f"{name} cannot be decoded as {what}: {reason.rstrip('.')}. The file is truncated or damaged; fetch it"
+            " again."
+        ) from error
+
+
+def check_regular_file(path: str | os.PathLike) -> None:
+    """Refuse what is there but is no regular file: a FIFO or device could block without end, and is never opened.
+
+    Raises:
+        ValueError: a folder, FIFO, device or socket.
+    """
+    if os.path.isdir(path):
+        raise ValueError(f"{show_path(path)} is a folder, not a file.")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f"{show_path(path)} is not a regular file (it is a FIFO, device or socket).")
+
+
+def show_path(path: str | os.PathLike) -> str:
+    """A path as text that can be printed, at most 200 characters; bytes that are no UTF-8 become escapes."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def open_photo(source: str | os.PathLike) -> PIL.Image.Image:
+    """Open a local path, an http(s) address or a base64 string as a PIL image, pixels not decoded yet.
+
+    Raises:
+        ValueError: there is no such file, it is no image, no regular file, or claims more pixels than Pillow allows.
+    """
+    text = os.fspath(source)
+    name = show_path(text)
+    try:
+        if text.startswith(("http://", "https://")):
+            response = get_session().get(text, follow_redirects=True)
+            if not response.is_success:
+                raise ValueError(f"the server answered {response.status_code}")
+            return PIL.Image.open(io.BytesIO(response.content))
+        check_regular_file(text)
+        if os.path.isfile(text):
+            return PIL.Image.open(text)
+        encoded = text.split(",", 1)[1] if text.startswith("data:image/") else text
+        return PIL.Image.open(io.BytesIO(base64.b64decode(encoded)))
+    except (PIL.Image.DecompressionBombError, MemoryError):
+        with refuse_damage(name):
+            raise
+    except Exception as error:  # network clients and Pillow raise many kinds
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(
+            f"{name!r} is not an image: expected the path of an image file that exists, an http(s) address or a"
+            f" base64 string ({reason})."
+        ) from error
+
+
+def decode_image(source: str | os.PathLike | bytes | PIL.Image.Image, name: str | None = None) -> PIL.Image.Image:
+    """Image file, its bytes or a PIL image -> PIL image with all of its pixels decoded, not turned.
+
+    `name` is what errors call it; by default the path.
+
+    Raises:
+        ValueError: damaged in any way, not a regular file, or more pixels than Pillow allows.
+    """
+    if isinstance(source, PIL.Image.Image):
+        with refuse_damage(name or name_image(source)):
+            source.load()
+        return source
+    if isinstance(source, bytes):
+        name = name or "an image without a name"
+        stream: Any = io.BytesIO(source)
+    else:
+        name = name or show_path(source)
+        check_regular_file(source)
+        stream = source
+    with refuse_damage(name), PIL.Image.open(stream) as image:
+        image.load()
+    return image
+
+
+def load_upright(image: PIL.Image.Image, name: str | None = None) -> PIL.Image.Image:
+    """Decode a PIL image and turn it as its EXIF orientation says; the result has no orientation any more.
+
+    Raises:
+        ValueError: the file is truncated or damaged, pixels or EXIF.
+    """
+    turn = _TURNS.get(read_orientation(decode_image(image, name), name))
+    if turn is None:
+        return image
+    with refuse_damage(name or name_image(image)):
+        upright = image.transpose(turn)
+    for key in _ORIENTATION_SOURCES:
+        upright.info.pop(key, None)
+    return upright
+
+
+def read_orientation(image: PIL.Image.Image, name: str | None = None) -> int:
+    """EXIF orientation of an image, 1 (upright) to 8; what is no orientation counts as 1. ValueError: damaged EXIF."""
+    with refuse_damage(name or name_image(image)):
+        orientation = image.getexif().get(PIL.ExifTags.Base.Orientation, 1)
+        return int(orientation) if orientation in _TURNS else 1
+
+
+def name_image(image: PIL.Image.Image) -> str:
+    """What to call a PIL image in messages: its file, where it has one."""
+    path = getattr(image, "filename", "")
+    return show_path(path) if isinstance(path, str | os.PathLike) and path else "image"
