@@ -4,7 +4,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -43,10 +43,6 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
     Every model is float32 unless a type is asked for, whatever type a checkpoint is stored in: bfloat16 weights are too
     coarse for an optimiser's steps.
     """
-
-    if TYPE_CHECKING:  # transformers' own is decorated in a way that loses its type
-
-        def to(self: ModelType, *args, **kwargs) -> ModelType: ...  # pyright: ignore[reportIncompatibleMethodOverride]
 
     config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
     config_class = PixioConfig
@@ -96,7 +92,11 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
     @overload
     @classmethod
     def from_pretrained(
-        cls: type[ModelType], pretrained_model_name_or_path: Any, *args, output_loading_info: bool = ..., **kwargs
+        cls: type[ModelType],
+        pretrained_model_name_or_path: Any,
+        *args,
+        output_loading_info: Literal[False] = ...,
+        **kwargs,
     ) -> ModelType: ...
 
     @classmethod

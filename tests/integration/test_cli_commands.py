@@ -195,7 +195,7 @@ def test_windows_at_the_size_of_a_huge_photo_are_refused_with_the_way_out(models
         (["depth", "{photo}", "--model", "{depth}", "--size", "50"], "--size 50 must be a positive multiple"),
         (["depth", "{photo}", "--model", "{depth}", "--window", "0"], "--window 0 must be a positive multiple"),
         (["reconstruct", "{photo}", "--model", "{depth}"], "has no pre-training decoder"),
-        (["reconstruct", "{photo}", "--model", "{pretraining}", "--mask-ratio", "1"], "mask_ratio must lie in"),
+        (["reconstruct", "{photo}", "--model", "{pretraining}", "--mask-ratio", "1"], "--mask-ratio must lie in"),
         (["reconstruct", "{photo}", "--model", "{pretraining}", "--mask-grid-size", "3"], "must divide both sides"),
         (["features", "{photo}", "--model", "nope"], "bundled checkpoint 'nope'"),
     ],

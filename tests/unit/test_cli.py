@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -225,7 +226,9 @@ def test_bad_requests_are_refused_before_torch_is_imported(tmp_path, command):
 
 @pytest.mark.parametrize("command", ["depth", "reconstruct", "features", "demo"])
 def test_a_missing_matplotlib_is_said_before_any_work(tmp_path, monkeypatch, command):
-    monkeypatch.setattr("pixio_hf_cli.result_files.find_spec", lambda _: None)
+    monkeypatch.setattr(
+        "pixio_hf_cli.options.find_spec", lambda name: None if name == "matplotlib" else find_spec(name)
+    )
     photos = [] if command == "demo" else [str(path) for path in make_files(tmp_path, "a.jpg")]
     result = CliRunner().invoke(app, [command, *photos, "--out", str(tmp_path / "out")])
     assert result.exit_code == 2

@@ -282,7 +282,7 @@ def test_reports():
     assert json.loads(render_json(report))["metrics"]["silog"] is None
     page = render_markdown(report, ["best.png"])
     for part in (
-        "# Depth of m on a|b",
+        "# Depth of m on a\\|b",
         "| delta1 | 0.5000 |",
         "| silog | - |",
         "a\\|b",

@@ -172,7 +172,7 @@ def test_registration_can_be_repeated_and_undone():
     try:
         assert not hasattr(hub.cached_files, "__wrapped__")
         assert hub.HfApi is short_names.HfApi
-        with pytest.raises(OSError, match="pixio-tiny"):
+        with pytest.raises(OSError, match="couldn't connect"):
             transformers.AutoConfig.from_pretrained("pixio-tiny", local_files_only=True)
     finally:
         short_names.register_short_names()
