@@ -87,12 +87,11 @@ def make_processor(recipe: DepthRecipe) -> PixioImageProcessor:
     return PixioImageProcessor(size={"height": recipe.crop_size, "width": recipe.crop_size})
 
 
-def make_views(items: Any, args: DepthArguments, recipe: DepthRecipe) -> tuple[Any, DepthCollator]:
+def make_views(items: Any, args: DepthArguments, recipe: DepthRecipe) -> tuple[AugmentedDataset, DepthCollator]:
     """What is trained on, mirrored at random: random crops without resizing (SPEC 5.5), or whole images resized."""
-    if recipe.whole_images:
-        return items, DepthCollator(make_processor(recipe), flip_probability=0.5)
-    views = AugmentedDataset(items, DepthAugmentation(recipe.crop_size), args.seed)
-    return views, DepthCollator(PixioImageProcessor(do_resize=False))
+    augmentation = DepthAugmentation(None if recipe.whole_images else recipe.crop_size)
+    processor = make_processor(recipe) if recipe.whole_images else PixioImageProcessor(do_resize=False)
+    return AugmentedDataset(items, augmentation, args.seed), DepthCollator(processor)
 
 
 def build_model(args: DepthArguments, recipe: DepthRecipe) -> PixioForDepthEstimation:

@@ -41,7 +41,7 @@ from transformers import HfArgumentParser
 from pixio_hf.training.best_weights import BestWeights
 from pixio_hf.training.endless_batches import endless_batches
 from pixio_hf.training.fine_tuning_recipes import count_steps, share_batch
-from pixio_hf.training.resume import find_last_checkpoint, lock_output_dir, save_checkpoint
+from pixio_hf.training.resume import find_last_checkpoint, lock_output_dir, save_checkpoint, seed_pass
 from pixio_hf.training.run_folder import check_same_run
 from pixio_hf.training.schedules import warmup_polynomial
 from pixio_hf.training.trainable_model import make_optimizer, select_trainable
@@ -74,7 +74,6 @@ def main(args: SegmentationArguments) -> None:
     set_seed(args.seed)  # the same weights in every process
     model = build_model(args, recipe, class_names)
     trained = select_trainable(model, args, recipe, accelerator.device, num_processes)
-    set_seed(args.seed, device_specific=True)  # other views
     optimizer = make_optimizer(trained, recipe)
     rates = [group["lr"] for group in optimizer.param_groups]
     average = WeightAverage(trained, args.ema_decay) if args.ema_decay else None
@@ -111,7 +110,8 @@ def main(args: SegmentationArguments) -> None:
         factor = warmup_polynomial(step, 1.0, warmup_steps, num_steps)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
-        for _ in range(num_passes):
+        for index in range(num_passes):
+            seed_pass(args.seed, step, index, accelerator.process_index)
             with accelerator.accumulate(wrapped):
                 with accelerator.autocast():
                     loss = wrapped(**next(batches)).loss

@@ -82,6 +82,7 @@ def main(args: SegmentationArguments) -> None:
         logging_steps=min(args.logging_steps, num_steps),
         report_to=["tensorboard"],
         seed=args.seed,
+        data_seed=args.seed,
     )
 
     set_seed(args.seed)
