@@ -2,7 +2,7 @@
 """Model cards of fine-tuned models: how they were trained, what they scored, and the licence that they inherit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,12 @@ class FineTuning:
     settings: Mapping[str, Any]
     protocol: str
     """How it was evaluated."""
+    num_images: int | None = None
+    """Images that it was trained on."""
+    baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Metrics of predictions that look at no image, by their names."""
+    warning: str = ""
+    """Said above the results."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,17 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
         ],
     )
     settings = tuple((name, f"`{value}`") for name, value in run.settings.items() if value is not None)
-    scores = tuple((_UNITS.get(name, name), f"{value:.4g}") for name, value in measured.items())
+    scores = tuple(
+        (
+            _UNITS.get(name, name),
+            f"{value:.3g}",
+            *(f"{values[name]:.3g}" for values in run.baselines.values()),
+        )
+        for name, value in measured.items()
+    )
+    columns = ("metric", "value", *run.baselines)
+    trained_on = "" if run.num_images is None else f" It was trained on {run.num_images} images of {run.dataset}."
+    warning = f"**Warning:** {run.warning}\n\n" if run.warning else ""
     started = f"Training began with {base}." if base else "Training began with random weights."
     head = f"{config.head_type} head, {config.num_hidden_layers} blocks of width {config.hidden_size}"
     card = ModelCard.from_template(
@@ -113,9 +129,9 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
         title=folder_name,
         summary=f"{_TASKS[run.kind]}: Pixio, {head}, fine-tuned on {run.dataset} with pixio-hf.",
         code=usage_code(run.kind, folder_name, config),
-        training=f"{started}\n\n{ResultTable('', ('setting', 'value'), settings)}",
-        results=f"On the validation split of {run.dataset}; {run.protocol}.\n\n"
-        f"{ResultTable('', ('metric', 'value'), scores)}",
+        training=f"{started}{trained_on}\n\n{ResultTable('', ('setting', 'value'), settings)}",
+        results=f"{warning}On the validation split of {run.dataset}; {run.protocol}.\n\n"
+        f"{ResultTable('', columns, scores)}",
         limits=_describe_limits(run.kind, config),
         base=base,
         licence=licence.identifier,
