@@ -11,7 +11,6 @@ windows, pictures and the rules of those data sets: `pixio-hf evaluate depth`.
 
 import json
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +21,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioForDepthEstimation, PixioImageProcessor
 from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.cli.script_exit import run_script
 from pixio_hf.data.depth import mean_depth
 from pixio_hf.data.depth_datasets import open_depth_dataset
 from pixio_hf.evaluation.depth import evaluate_depth
@@ -79,5 +79,4 @@ def main(args: EvaluationArguments) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, EvaluationArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, EvaluationArguments)))

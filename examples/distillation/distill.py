@@ -25,7 +25,6 @@ held-out rooms, after 500 of the 600 steps, 0.0165 (class tokens 0.0058, patches
 place scores 0.167 there.
 """
 
-import sys
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +38,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
 from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.cli.script_exit import run_script
 from pixio_hf.configuration_pixio import PRESETS
 from pixio_hf.data.decoding import normalize_crops
 from pixio_hf.data.mask_noise import draw_mask_noise
@@ -292,5 +292,4 @@ def main(args: DistillationArguments) -> None:
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, DistillationArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, DistillationArguments)))

@@ -13,7 +13,6 @@ The default data set is rendered: synthetic rooms against synthetic outdoor scen
 scenes of each for training and 128 held out of each: all 256 right, as is to be expected of classes this different.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForImageClassification, PixioImageProcessor
 from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.cli.script_exit import run_script
 from pixio_hf.data.depth_datasets import open_depth_dataset
 from pixio_hf.data.image_labels import open_image_labels
 from pixio_hf.evaluation.knn import center_crop
@@ -150,12 +150,11 @@ def main(args: ProbeArguments) -> dict[str, float]:
     partial = empty_folder(output_dir / "partial-model")
     model.save_pretrained(partial)
     PixioImageProcessor(size={"height": image_size, "width": image_size}).save_pretrained(partial)
-    replace_folder(partial, output_dir / "model")
     write_json(output_dir / "metrics.json", metrics)
+    replace_folder(partial, output_dir / "model")  # last: it says that the run is finished
     print(f"Saved {output_dir / 'model'}; top-1 {metrics['top1']:.2f} % of {len(labels)} images")
     return metrics
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, ProbeArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, ProbeArguments)))

@@ -14,7 +14,6 @@ Hardware, time and result stand in docs/ablation.md.
 import json
 import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,6 +29,7 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
+from pixio_hf.cli.script_exit import run_script
 from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
 from pixio_hf.training.flops import pretraining_flops
 from pixio_hf.training.parameter_groups import weight_decay_groups
@@ -257,5 +257,4 @@ def run_all(todo: list[tuple[str, int]], args: AblationArguments) -> Iterator[st
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, AblationArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, AblationArguments)))

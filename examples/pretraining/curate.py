@@ -33,6 +33,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining
 from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.cli.script_exit import run_script
 from pixio_hf.data.curation import CurationTests
 from pixio_hf.data.curation_files import locate_statistics, read_finished, write_statistics
 from pixio_hf.data.curation_report import CurationSummary, write_report
@@ -230,5 +231,4 @@ def write_smoke_shards(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, CurationArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, CurationArguments)))

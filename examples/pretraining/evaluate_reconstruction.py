@@ -8,7 +8,6 @@ Masks come from noise of seed 0. The number in model_cards/pixio-tiny.md comes f
 model was trained on. They are rendered, not photographed.
 """
 
-import sys
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -18,6 +17,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioForPreTraining, PixioImageProcessor
 from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.cli.script_exit import run_script
 from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, SyntheticSceneDataset
 from pixio_hf.losses import masked_pixel_loss
 from pixio_hf.masking import num_mask_blocks
@@ -66,5 +66,4 @@ def main(args: EvaluationArguments) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, EvaluationArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, EvaluationArguments)))

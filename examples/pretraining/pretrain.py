@@ -18,7 +18,6 @@ Hardware, time and result of the bundled pixio-tiny stand in model_cards/pixio-t
 """
 
 import math
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +30,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
 from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.cli.script_exit import run_script
 from pixio_hf.data.curation import CurationTests, open_curation
 from pixio_hf.data.decoding import normalize_crops
 from pixio_hf.data.mask_noise import draw_mask_noise
@@ -211,6 +211,7 @@ def main(args: PretrainingArguments) -> None:
 
     model.train()
     sum_of_losses = 0.0
+    pixel_values = outputs = None  # of the newest pass, for the panel
     progress = tqdm(
         total=recipe.num_steps, initial=first_step, disable=not accelerator.is_main_process, desc="pre-training"
     )
@@ -251,7 +252,12 @@ def main(args: PretrainingArguments) -> None:
             values["damaged_samples"] = reduce_number(accelerator, loader.num_damaged, "sum")
             accelerator.log(values, step=done)
             progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
-        if done % args.panel_steps == 0 and accelerator.is_main_process:
+        if (
+            done % args.panel_steps == 0
+            and accelerator.is_main_process
+            and pixel_values is not None
+            and outputs is not None
+        ):
             panel = output_dir / "panels" / f"step-{done:07d}.png"
             save_reconstruction_panel(accelerator.unwrap_model(model), pixel_values[:6], outputs, panel)
         if done % recipe.save_steps == 0 or done == recipe.num_steps:
@@ -273,5 +279,4 @@ def main(args: PretrainingArguments) -> None:
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, PretrainingArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, PretrainingArguments)))

@@ -18,7 +18,6 @@ mean visible colour gives 1.119. Its pictures show the colours of walls and floo
         --attn_implementation eager --output_dir runs/tiny-decoder
 """
 
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +30,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor, PixioModel
 from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.cli.script_exit import run_script
 from pixio_hf.data.decoding import normalize_crops
 from pixio_hf.data.mask_noise import draw_mask_noise
 from pixio_hf.data.pretraining_loader import open_pretraining_stream
@@ -229,5 +229,4 @@ def main(args: DecoderArguments) -> None:
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, DecoderArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, DecoderArguments)))

@@ -9,7 +9,6 @@ Recipes, data sets and outputs are those of finetune_trainer.py; docs/recipes.md
 it at any time; the same command continues from the last checkpoint.
 """
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
@@ -28,30 +27,39 @@ from segmentation_task import (
     SegmentationCollator,
     build_model,
     choose_segmentation_recipe,
+    complete,
     describe_run,
     evaluate,
     finish,
     make_views,
+    measure_baselines,
     open_data,
 )
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
+from pixio_hf.cli.script_exit import run_script
+from pixio_hf.evaluation.baselines import describe_baselines
 from pixio_hf.training.best_weights import BestWeights
 from pixio_hf.training.endless_batches import endless_batches
-from pixio_hf.training.fine_tuning_recipes import count_steps, share_batch
-from pixio_hf.training.resume import find_last_checkpoint, lock_output_dir, save_checkpoint
+from pixio_hf.training.fine_tuning_recipes import count_steps, share_batch, suit_set, warn_of_few_steps
+from pixio_hf.training.resume import find_last_checkpoint, lock_output_dir, save_checkpoint, seed_pass
 from pixio_hf.training.run_folder import check_same_run
 from pixio_hf.training.schedules import warmup_polynomial
+from pixio_hf.training.trackers import choose_tracker
 from pixio_hf.training.trainable_model import make_optimizer, select_trainable
 from pixio_hf.training.weight_average import WeightAverage
 
 
 def main(args: SegmentationArguments) -> None:
+    args, tracker = complete(args), choose_tracker("tensorboard")
     recipe, output_dir = choose_segmentation_recipe(args), Path(args.output_dir)
     on_cpu = not torch.accelerator.is_available()
     num_processes = PartialState(cpu=on_cpu).num_processes
+    train_items, val_items, class_names = open_data(args, recipe)
+    unit = num_processes * (args.batch_size or 1) * (args.gradient_accumulation_steps or 1)
+    recipe = suit_set(recipe, len(train_items), unit)
     batch_size, num_passes = share_batch(
         recipe.total_batch_size, num_processes, args.batch_size, args.gradient_accumulation_steps
     )
@@ -60,21 +68,25 @@ def main(args: SegmentationArguments) -> None:
         mixed_precision="bf16" if args.bf16 else "no",
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=num_passes, sync_with_dataloader=False),
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=args.seed),
-        log_with="tensorboard",
+        log_with=tracker,
         project_config=ProjectConfiguration(project_dir=str(output_dir)),
     )
-    train_items, val_items, class_names = open_data(args, recipe)
     views = make_views(train_items, args, recipe)
     num_steps, eval_steps = count_steps(recipe, len(views), batch_size * num_passes * num_processes)
+
+    set_seed(args.seed)  # the same weights in every process
+    model, has_trained_head, origin = build_model(args, recipe, class_names)
+    baselines = measure_baselines(train_items, val_items, class_names)
+    if accelerator.is_main_process:
+        print(origin, f"{len(train_items)} training images, {num_steps} steps of {recipe.total_batch_size}.")
+        print(f"mean_iou of a constant: {describe_baselines(baselines, 'mean_iou')}")
+        if not args.smoke and (few := warn_of_few_steps(num_steps, recipe, len(train_items))):
+            print(f"WARNING: {few}")
     lock = None
     if accelerator.is_main_process:
         lock = lock_output_dir(output_dir)
         check_same_run(output_dir, describe_run(args, recipe))
-
-    set_seed(args.seed)  # the same weights in every process
-    model = build_model(args, recipe, class_names)
     trained = select_trainable(model, args, recipe, accelerator.device, num_processes)
-    set_seed(args.seed, device_specific=True)  # other views
     optimizer = make_optimizer(trained, recipe)
     rates = [group["lr"] for group in optimizer.param_groups]
     average = WeightAverage(trained, args.ema_decay) if args.ema_decay else None
@@ -102,6 +114,12 @@ def main(args: SegmentationArguments) -> None:
         accelerator.print(f"Resuming from {checkpoint}")
     accelerator.init_trackers("tensorboard")
 
+    if first_step == 0 and has_trained_head:  # further training may not improve it
+        with accelerator.autocast():
+            metrics = evaluate(model, val_items, args, recipe, baselines)
+        if accelerator.is_main_process:
+            best.offer(0, metrics, trained)
+
     batches = endless_batches(loader, views, first_step * num_passes)
     warmup_steps = int(recipe.warmup_ratio * num_steps)
     running_loss = torch.zeros((), device=accelerator.device)
@@ -111,10 +129,12 @@ def main(args: SegmentationArguments) -> None:
         factor = warmup_polynomial(step, 1.0, warmup_steps, num_steps)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
-        for _ in range(num_passes):
+        for index in range(num_passes):
+            batch = next(batches)
+            seed_pass(args.seed, step, index, accelerator.process_index)
             with accelerator.accumulate(wrapped):
                 with accelerator.autocast():
-                    loss = wrapped(**next(batches)).loss
+                    loss = wrapped(**batch).loss
                 if not torch.isfinite(loss):
                     raise FloatingPointError(f"The loss became {loss.item()} at step {step}; lower the learning rate.")
                 accelerator.backward(loss)
@@ -136,13 +156,12 @@ def main(args: SegmentationArguments) -> None:
         if done % eval_steps == 0 or done == num_steps:
             with average.applied() if average else nullcontext():
                 with accelerator.autocast():
-                    metrics = evaluate(model, val_items, args, recipe)
+                    metrics = evaluate(model, val_items, args, recipe, baselines)
                 if accelerator.is_main_process:
                     best.offer(done, metrics, trained)
             accelerator.log(
                 {f"eval_{name}": value for name, value in metrics.items() if isinstance(value, float)}, step=done
             )
-            accelerator.print(f"step {done}: mean IoU {metrics['mean_iou']:.2f} %")
             wrapped.train()
             save_checkpoint(
                 output_dir,
@@ -155,11 +174,10 @@ def main(args: SegmentationArguments) -> None:
 
     accelerator.end_training()
     if accelerator.is_main_process:
-        finish(trained, best, args, recipe)
+        finish(trained, best, baselines, len(train_items), args, recipe)
     if lock is not None:
         lock.close()
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, SegmentationArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, SegmentationArguments)))

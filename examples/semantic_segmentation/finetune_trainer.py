@@ -18,7 +18,6 @@ OUTPUT_DIR/model is the model of the best evaluation (mean IoU) with its card, O
 Interrupt it at any time; the same command continues from the last checkpoint. docs/recipes.md has times and results.
 """
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -30,38 +29,42 @@ from segmentation_task import (
     SegmentationCollator,
     build_model,
     choose_segmentation_recipe,
+    complete,
     describe_run,
     evaluate,
     finish,
     make_views,
+    measure_baselines,
     open_data,
 )
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import HfArgumentParser, TrainingArguments, set_seed
 
+from pixio_hf.cli.script_exit import run_script
+from pixio_hf.evaluation.baselines import describe_baselines
 from pixio_hf.training.best_weights import BestWeights
-from pixio_hf.training.fine_tuning_recipes import count_steps, share_batch
+from pixio_hf.training.fine_tuning_recipes import count_steps, share_batch, suit_set, warn_of_few_steps
 from pixio_hf.training.protocol_trainer import ProtocolTrainer, find_complete_checkpoint
 from pixio_hf.training.resume import lock_output_dir
 from pixio_hf.training.run_folder import check_same_run
 from pixio_hf.training.schedules import warmup_polynomial
+from pixio_hf.training.trackers import choose_tracker
 from pixio_hf.training.trainable_model import make_optimizer, select_trainable
 from pixio_hf.training.weight_average import WeightAverage
 
 
 def main(args: SegmentationArguments) -> None:
+    args, tracker = complete(args), choose_tracker("tensorboard")
     recipe, output_dir = choose_segmentation_recipe(args), Path(args.output_dir)
     state = PartialState(cpu=not torch.accelerator.is_available())
+    train_items, val_items, class_names = open_data(args, recipe)
+    unit = state.num_processes * (args.batch_size or 1) * (args.gradient_accumulation_steps or 1)
+    recipe = suit_set(recipe, len(train_items), unit)
     batch_size, num_passes = share_batch(
         recipe.total_batch_size, state.num_processes, args.batch_size, args.gradient_accumulation_steps
     )
-    train_items, val_items, class_names = open_data(args, recipe)
     views = make_views(train_items, args, recipe)
     num_steps, eval_steps = count_steps(recipe, len(views), batch_size * num_passes * state.num_processes)
-    lock = None
-    if state.is_main_process:
-        lock = lock_output_dir(output_dir)
-        check_same_run(output_dir, describe_run(args, recipe))
     training_args = TrainingArguments(
         output_dir=args.output_dir,
         max_steps=num_steps,
@@ -80,12 +83,23 @@ def main(args: SegmentationArguments) -> None:
         save_steps=eval_steps,
         save_total_limit=2,
         logging_steps=min(args.logging_steps, num_steps),
-        report_to=["tensorboard"],
+        report_to=tracker,
         seed=args.seed,
+        data_seed=args.seed,
     )
 
     set_seed(args.seed)
-    model = build_model(args, recipe, class_names)
+    model, has_trained_head, origin = build_model(args, recipe, class_names)
+    baselines = measure_baselines(train_items, val_items, class_names)
+    if state.is_main_process:
+        print(origin, f"{len(train_items)} training images, {num_steps} steps of {recipe.total_batch_size}.")
+        print(f"mean_iou of a constant: {describe_baselines(baselines, 'mean_iou')}")
+        if not args.smoke and (few := warn_of_few_steps(num_steps, recipe, len(train_items))):
+            print(f"WARNING: {few}")
+    lock = None
+    if state.is_main_process:
+        lock = lock_output_dir(output_dir)
+        check_same_run(output_dir, describe_run(args, recipe))
     trained = select_trainable(model, args, recipe, training_args.device, state.num_processes)
     optimizer = make_optimizer(trained, recipe)
     warmup_steps = int(recipe.warmup_ratio * num_steps)
@@ -98,19 +112,21 @@ def main(args: SegmentationArguments) -> None:
         train_dataset=views,
         eval_dataset=val_items,
         optimizers=(optimizer, LambdaLR(optimizer, schedule)),
-        evaluate_model=lambda model: evaluate(model, val_items, args, recipe),
+        evaluate_model=lambda model: evaluate(model, val_items, args, recipe, baselines),
         best=best,
         average=WeightAverage(trained, args.ema_decay) if args.ema_decay else None,
     )
-    trainer.train(resume_from_checkpoint=find_complete_checkpoint(output_dir))
+    checkpoint = find_complete_checkpoint(output_dir)
+    if checkpoint is None and has_trained_head:
+        trainer.evaluate()  # further training may not improve it
+    trainer.train(resume_from_checkpoint=checkpoint)
     if num_steps % eval_steps:
         trainer.evaluate()
     if state.is_main_process:
-        finish(trained, best, args, recipe)
+        finish(trained, best, baselines, len(train_items), args, recipe)
     if lock is not None:
         lock.close()
 
 
 if __name__ == "__main__":
-    (arguments,) = HfArgumentParser(cast(Any, SegmentationArguments)).parse_args_into_dataclasses(sys.argv[1:])
-    main(arguments)
+    run_script(main, HfArgumentParser(cast(Any, SegmentationArguments)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from pixio_hf import PixioConfig, PixioForSemanticSegmentation, PixioImageProcessor
 from pixio_hf.checkpoints.bundled import find_checkpoint
@@ -16,15 +17,29 @@ from pixio_hf.checkpoints.hub import push_folder
 from pixio_hf.data.depth_datasets import open_depth_dataset
 from pixio_hf.data.distance_classes import DISTANCE_CLASSES, DistanceClasses
 from pixio_hf.data.paired_augmentation import AugmentedDataset, SegmentationAugmentation
-from pixio_hf.data.segmentation_datasets import open_segmentation_dataset
+from pixio_hf.data.segmentation_datasets import find_segmentation_protocol, open_segmentation_dataset
 from pixio_hf.data.synthetic_scenes import SYNTHETIC_DATASETS
+from pixio_hf.evaluation.baselines import (
+    Baselines,
+    describe_baselines,
+    segmentation_baseline,
+    warn_unless_better,
+)
 from pixio_hf.evaluation.prediction import PredictionOptions
+from pixio_hf.evaluation.processes import process_index
 from pixio_hf.evaluation.segmentation import evaluate_segmentation
 from pixio_hf.training.best_weights import BestWeights
 from pixio_hf.training.fine_tuning_arguments import FineTuningArguments
-from pixio_hf.training.fine_tuning_recipes import SEGMENTATION_RECIPES, FineTuningRecipe, choose_recipe
+from pixio_hf.training.fine_tuning_recipes import (
+    SEGMENTATION_RECIPES,
+    FineTuningRecipe,
+    choose_recipe,
+    suit_checkpoint,
+)
 from pixio_hf.training.run_folder import save_final_model, write_json
+from pixio_hf.training.starting_model import count_encoder_parameters, load_starting_model
 
+DEFAULT_MODEL = "pixio-tiny"
 SMOKE_MODEL = {"hidden_size": 28, "num_hidden_layers": 4, "neck_hidden_sizes": [4, 8, 8, 8], "fusion_hidden_size": 4}
 
 
@@ -50,10 +65,35 @@ class SegmentationArguments(FineTuningArguments):
     cache_dir: str | None = field(default=None, metadata={"help": "Render synthetic scenes once, into this folder."})
 
 
+def complete(args: SegmentationArguments) -> SegmentationArguments:
+    """The arguments with a recipe and a model that suit the data set, where none is given."""
+    name = args.recipe
+    if name is None:
+        is_rendered = args.dataset in SYNTHETIC_DATASETS
+        protocol = None if is_rendered else find_segmentation_protocol(args.dataset).name
+        name = "tiny-synthetic" if protocol is None else f"{protocol}-dpt"
+    starts_random = args.preset or args.smoke or args.dataset in SYNTHETIC_DATASETS
+    return replace(args, recipe=name, model=args.model or (None if starts_random else DEFAULT_MODEL))
+
+
 def choose_segmentation_recipe(args: SegmentationArguments) -> FineTuningRecipe:
-    """The named recipe, with what the arguments say otherwise."""
-    recipe = choose_recipe(SEGMENTATION_RECIPES, args.recipe, args)
-    return replace(recipe, total_batch_size=4, num_epochs=None, max_steps=2, eval_steps=None) if args.smoke else recipe
+    """The named recipe, with what the arguments say otherwise and what the checkpoint decides."""
+    recipe = choose_recipe(SEGMENTATION_RECIPES, str(args.recipe), args)
+    if args.smoke:
+        short = {"total_batch_size": 4, "num_epochs": None, "max_steps": 2, "eval_steps": None}
+        return replace(recipe, **short, crop_size=recipe.crop_size or 128)
+    config = read_config(args)
+    recipe = suit_checkpoint(recipe, config.image_size, count_encoder_parameters(config))
+    if recipe.crop_size % config.patch_size:
+        raise ValueError(f"--crop_size {recipe.crop_size} must be a multiple of the patch size {config.patch_size}.")
+    return recipe
+
+
+def read_config(args: SegmentationArguments) -> PixioConfig:
+    """Configuration of the checkpoint or preset."""
+    if args.model is None:
+        return PixioConfig.preset(args.preset or "pixio-tiny")
+    return PixioConfig.from_pretrained(find_checkpoint(args.model))
 
 
 def describe_run(args: SegmentationArguments, recipe: FineTuningRecipe) -> dict[str, Any]:
@@ -115,29 +155,35 @@ class SegmentationCollator:
 
 def build_model(
     args: SegmentationArguments, recipe: FineTuningRecipe, class_names: Sequence[str]
-) -> PixioForSemanticSegmentation:
-    """A segmentation model around a pre-trained encoder, or a random one; its windows are the crops it learns from."""
-    head: dict[str, Any] = {"head_type": recipe.head_type, "window_size": recipe.crop_size}
-    if args.model is None:
-        overrides = SMOKE_MODEL if args.smoke else {}
-        config = PixioConfig.preset(args.preset, num_labels=len(class_names), **overrides, **head)
-        model = PixioForSemanticSegmentation(config)
-    else:
-        model = PixioForSemanticSegmentation.from_pretrained(
-            find_checkpoint(args.model), dtype=torch.float32, num_labels=len(class_names), **head
-        )
-    model.config.id2label = dict(enumerate(class_names))
-    model.config.label2id = {name: index for index, name in enumerate(class_names)}
-    if recipe.crop_size % model.config.patch_size:
-        raise ValueError(
-            f"crop_size {recipe.crop_size} must be a multiple of the patch size {model.config.patch_size}."
-        )
-    return model
+) -> tuple[PixioForSemanticSegmentation, bool, str]:
+    """A segmentation model whose windows are the crops it learns from; whether its head is trained; a sentence."""
+    head: dict[str, Any] = {"head_type": recipe.head_type, "window_size": recipe.crop_size, "window_stride": None}
+    if args.model is not None:
+        path, names = find_checkpoint(args.model), tuple(class_names)
+        return load_starting_model(PixioForSemanticSegmentation, path, args.model, names, **head)
+    overrides = SMOKE_MODEL if args.smoke else {}
+    config = PixioConfig.preset(args.preset or "pixio-tiny", num_labels=len(class_names), **overrides, **head)
+    config.id2label = dict(enumerate(class_names))
+    config.label2id = {name: index for index, name in enumerate(class_names)}
+    return PixioForSemanticSegmentation(config), False, "Starting from random weights."
 
 
-def evaluate(model: Any, items: Any, args: SegmentationArguments, recipe: FineTuningRecipe) -> dict[str, Any]:
-    """Mean IoU and pixel accuracy over the validation items at native size, in windows of the crops (SPEC 6.3)."""
-    return evaluate_segmentation(model, make_processor(recipe), items, make_options(args, recipe)).metrics
+def evaluate(
+    model: Any, items: Any, args: SegmentationArguments, recipe: FineTuningRecipe, baselines: Baselines
+) -> dict[str, Any]:
+    """Mean IoU and pixel accuracy over the validation items at native size (SPEC 6.3), printed beside the baseline's."""
+    metrics = evaluate_segmentation(model, make_processor(recipe), items, make_options(args, recipe)).metrics
+    if process_index() == 0:
+        tqdm.write(
+            f"mean IoU {metrics['mean_iou']:.2f} %, pixel accuracy {metrics['pixel_accuracy']:.2f} %; mean IoU of a"
+            f" constant: {describe_baselines(baselines, 'mean_iou')}"
+        )
+    return metrics
+
+
+def measure_baselines(train: Any, val: Any, class_names: Sequence[str]) -> Baselines:
+    """What the most frequent class of the training items scores on the validation items."""
+    return segmentation_baseline(train, val, class_names, PixioConfig().semantic_loss_ignore_index)
 
 
 def make_options(args: SegmentationArguments, recipe: FineTuningRecipe) -> PredictionOptions:
@@ -145,14 +191,23 @@ def make_options(args: SegmentationArguments, recipe: FineTuningRecipe) -> Predi
     return PredictionOptions(recipe.crop_size, batch_size=args.eval_batch_size)
 
 
-def finish(trained: Any, best: BestWeights, args: SegmentationArguments, recipe: FineTuningRecipe) -> None:
+def finish(
+    trained: Any,
+    best: BestWeights,
+    baselines: Baselines,
+    num_images: int,
+    args: SegmentationArguments,
+    recipe: FineTuningRecipe,
+) -> None:
     """Write model, card and metrics of the best evaluation, and upload them where asked for; for the main process."""
     output_dir = Path(args.output_dir)
-    model = save_final_model(trained, best, output_dir, make_processor(recipe), getattr(torch, args.save_dtype))
     evaluation = best.read()
-    assert evaluation is not None
-    write_json(output_dir / "metrics.json", evaluation)
+    if evaluation is None:
+        raise ValueError(
+            "No evaluation gave a number, so there is no model to save: has the val split a labelled pixel?"
+        )
     metrics, dataset = evaluation["metrics"], Path(args.dataset).name
+    warning = warn_unless_better(metrics, baselines, best.metric)
     run = FineTuning(
         kind="segmentation",
         base_model=None if args.model is None else find_checkpoint(args.model),
@@ -160,13 +215,28 @@ def finish(trained: Any, best: BestWeights, args: SegmentationArguments, recipe:
         metrics=metrics,
         settings={**describe_run(args, recipe), "dataset": dataset, "model": None, "step": evaluation["step"]},
         protocol=make_options(args, recipe).describe(),
+        num_training_images=num_images,
+        baselines=baselines,
+        warning=warning,
     )
-    card = render_finetuned_card(model.config, run, args.push_to_hub or output_dir.resolve().name)
-    (output_dir / "model" / "README.md").write_text(card)
+    name = args.push_to_hub or output_dir.resolve().name
+    write_json(output_dir / "metrics.json", {**evaluation, "baselines": baselines, "warning": warning})
+    dtype = getattr(torch, args.save_dtype)
+    save_final_model(
+        trained,
+        best,
+        output_dir,
+        make_processor(recipe),
+        dtype,
+        lambda model: render_finetuned_card(model.config, run, name),
+    )
     print(
         f"Saved {output_dir / 'model'}; mean IoU {metrics['mean_iou']:.2f} %, pixel accuracy"
-        f" {metrics['pixel_accuracy']:.2f} % (step {evaluation['step']})"
+        f" {metrics['pixel_accuracy']:.2f} % (step {evaluation['step']}{', where it began' * (evaluation['step'] == 0)}); mean IoU of a constant:"
+        f" {describe_baselines(baselines, 'mean_iou')}"
     )
+    if warning:
+        print(f"WARNING: {warning}")
     if args.push_to_hub:
         result = push_folder(output_dir / "model", args.push_to_hub, private=not args.public)
         print(f"Uploaded to {args.push_to_hub}: {result.commit_url or 'it was there already'}")

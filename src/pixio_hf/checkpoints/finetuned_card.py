@@ -2,7 +2,7 @@
 """Model cards of fine-tuned models: how they were trained, what they scored, and the licence that they inherit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class FineTuning:
     """How it was evaluated."""
     num_training_images: int | None = None
     """Where it is known."""
+    baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Metrics of predictions that look at no image, by their names."""
+    warning: str = ""
+    """Said above the results."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,16 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
         ],
     )
     settings = tuple((name, f"`{value}`") for name, value in run.settings.items() if value is not None)
-    scores = tuple((_UNITS.get(name, name), f"{value:.3g}") for name, value in measured.items())
+    scores = tuple(
+        (
+            _UNITS.get(name, name),
+            f"{value:.3g}",
+            *(f"{values[name]:.3g}" for values in run.baselines.values()),
+        )
+        for name, value in measured.items()
+    )
+    columns = ("metric", "value", *run.baselines)
+    warning = f"**Warning:** {run.warning}\n\n" if run.warning else ""
     started = f"Training began with {base}." if base else "Training began with random weights."
     if run.num_training_images is not None:
         started += f" It saw {run.num_training_images:,} training images."
@@ -120,8 +133,8 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
         summary=f"{_TASKS[run.kind]}: Pixio, {head}, fine-tuned on {run.dataset} with pixio-hf.",
         code=usage_code(run.kind, folder_name, config),
         training=f"{started}\n\n{ResultTable('', ('setting', 'value'), settings)}",
-        results=f"On the validation split of {run.dataset}; {run.protocol}.\n\n"
-        f"{ResultTable('', ('metric', 'value'), scores)}",
+        results=f"{warning}On the validation split of {run.dataset}; {run.protocol}.\n\n"
+        f"{ResultTable('', columns, scores)}",
         limits=_describe_limits(run.kind, config),
         base=base,
         licence=licence.identifier,

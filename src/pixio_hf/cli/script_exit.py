@@ -1,20 +1,45 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""How the conversion scripts end: one line for what a user can mend, and time to clean up when they are stopped."""
+"""How scripts end: one line for what a user can mend, and time to clean up when they are stopped."""
 
+import dataclasses
+import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
-def run_script(main: Callable[[], object]) -> None:
-    """Run a script; a ValueError or OSError is one line on stderr and exit code 2, Ctrl-C is 130, a polite kill 143."""
+def run_script(main: Callable[..., object], parser: Any = None) -> None:
+    """Run a script; what a user can mend is one line on stderr and exit code 2, Ctrl-C is 130, a polite kill 143.
+
+    That is a ValueError, an OSError, a package that is not installed, and a loss that is no number (FloatingPointError).
+
+    Args:
+        parser: HfArgumentParser of one dataclass, whose object main is given; its options are named as they are typed.
+    """
     # Without a handler a polite kill would end the process at once, and its temporary files would stay.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        main()
-    except (ValueError, OSError) as error:
-        print(f"Error: {' '.join(str(error).split())}", file=sys.stderr)
+        if parser is None:
+            main()
+        else:
+            main(*parser.parse_args_into_dataclasses())
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        message = " ".join(str(error).split())
+        if parser is not None:
+            (arguments,) = parser.dataclass_types
+            message = name_options(message, [item.name for item in dataclasses.fields(arguments)])
+        print(f"Error: {message}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("Interrupted; nothing is left behind.", file=sys.stderr)
         sys.exit(130)
+
+
+def name_options(message: str, names: Iterable[str]) -> str:
+    """A message with `num_classes` and `--num-classes` spelled `--num_classes`, for names that cannot be plain words."""
+    for name in names:
+        if "_" in name:
+            spelled = name.replace("_", "[_-]")
+            message = re.sub(rf"(?<![\w./\\'\"-])(?:--)?{spelled}(?![\w./'\"-])", f"--{name}", message)
+    return message

@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 class DepthCollator:
     """Turn items into a model's batch with an image processor: pixel_values (B, 3, H, W), labels (B, H, W) metres.
 
-    With `flip_probability`, image and depth of an item are mirrored together at random (SPEC 5.5).
+    With `flip_probability`, image and depth of an item are mirrored together at random (SPEC 5.5), by Python's random
+    state. Where a resumed run shall see the same, mirror in an AugmentedDataset instead, by sample and epoch.
     """
 
     def __init__(self, processor: Any, flip_probability: float = 0.0):

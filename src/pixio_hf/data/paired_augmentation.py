@@ -67,11 +67,14 @@ class DepthAugmentation:
     An image smaller than the crop is padded at the right and the bottom: black, depth 0 = none.
     """
 
-    crop_size: int = 256
+    crop_size: int | None = 256
+    """None: the whole image, for a processor that resizes it."""
     flip_probability: float = 0.5
 
     def __call__(self, item: dict[str, Any], generator: np.random.Generator) -> dict[str, Any]:
-        image, depth = crop_pair_at_random(item["image"], item["depth"], self.crop_size, 0, generator)
+        image, depth = item["image"], item["depth"]
+        if self.crop_size is not None:
+            image, depth = crop_pair_at_random(image, depth, self.crop_size, 0, generator)
         image, depth = flip_pair_at_random(image, depth, self.flip_probability, generator)
         return {**item, "image": image, "depth": depth}
 

@@ -1,6 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Command-line arguments that every fine-tuning script has."""
 
+import importlib.util
 from dataclasses import dataclass, field
 
 _RECIPE = {"help": "Defaults to the recipe's."}
@@ -13,10 +14,18 @@ class FineTuningArguments:
     output_dir: str = field(metadata={"help": "Checkpoints, logs, metrics and the final model go here."})
     model: str | None = field(
         default=None,
-        metadata={"help": "Folder, Hub id or bundled name of an encoder or whole model; none: random weights."},
+        metadata={
+            "help": "Folder, Hub id or bundled name of an encoder or whole model, whose head is trained further where it"
+            " fits. Default: a bundled one; random weights for rendered scenes, or where --preset is given."
+        },
     )
-    preset: str = field(default="pixio-tiny", metadata={"help": "Size of a random model, a preset of PixioConfig."})
-    recipe: str = field(default="tiny-synthetic", metadata={"help": "See pixio_hf.training.fine_tuning_recipes."})
+    preset: str | None = field(
+        default=None, metadata={"help": "Start from random weights of this size, a preset of PixioConfig."}
+    )
+    recipe: str | None = field(
+        default=None,
+        metadata={"help": "See pixio_hf.training.fine_tuning_recipes. Default: what suits the data set's layout."},
+    )
     head_type: str | None = field(default=None, metadata={"help": "dpt or linear. " + _RECIPE["help"]})
     freeze_encoder: bool | None = field(default=None, metadata=_RECIPE)
     learning_rate: float | None = field(default=None, metadata={"help": "Of the head. " + _RECIPE["help"]})
@@ -65,14 +74,23 @@ class FineTuningArguments:
     smoke: bool = field(default=False, metadata={"help": "Two steps of a very small model, to see that it runs."})
 
     def __post_init__(self) -> None:
+        if self.model is not None and self.preset is not None:
+            raise ValueError("Give --model or --preset (random weights), not both.")
+        for name in ("batch_size", "gradient_accumulation_steps", "eval_batch_size", "logging_steps"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"--{name} must be at least 1, got {value}.")
+        if self.num_workers < 0:
+            raise ValueError(f"--num_workers must not be negative, got {self.num_workers}.")
+        if self.lora_rank is not None and importlib.util.find_spec("peft") is None:
+            raise ValueError("--lora_rank needs peft, which is not installed: pip install 'pixio-hf[train]'.")
         if self.lora_rank is not None:
             if self.lora_rank < 1:
-                raise ValueError(f"lora_rank must be at least 1, got {self.lora_rank}.")
+                raise ValueError(f"--lora_rank must be at least 1, got {self.lora_rank}.")
             if self.freeze_encoder is False:
                 raise ValueError(
                     "With --lora_rank the encoder's own weights stay frozen: drop --freeze_encoder False."
                 )
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ValueError(f"ema_decay must lie between 0 and 1, got {self.ema_decay}.")
+            raise ValueError(f"--ema_decay must lie between 0 and 1, got {self.ema_decay}.")
         if self.save_dtype not in ("float32", "bfloat16"):
-            raise ValueError(f"save_dtype must be float32 or bfloat16, got {self.save_dtype!r}.")
+            raise ValueError(f"--save_dtype must be float32 or bfloat16, got {self.save_dtype!r}.")

@@ -17,19 +17,24 @@ class FineTuningRecipe:
     head_type: str
     learning_rate: float
     total_batch_size: int = 32
+    """0: suits the number of images (suit_set)."""
     protocol: str | None = None
     """Layout of the data set; None: recognised."""
     num_epochs: int | None = 60
     max_steps: int | None = None
     """Instead of num_epochs; one of them is None."""
+    min_steps: int = 0
+    """Of a run of num_epochs: small sets are seen more often."""
     eval_steps: int | None = None
-    """None: once an epoch."""
+    """None: once an epoch, but no more often than eight times a run or every 50 steps."""
     crop_size: int = 256
+    """Pixels; 0: the checkpoint's own image size."""
     warmup_ratio: float = 0.0
     weight_decay: float = 0.01
     max_grad_norm: float = 0.0
     """0: gradients are not clipped."""
-    freeze_encoder: bool = True
+    freeze_encoder: bool | None = True
+    """None: where it has more than SMALL_ENCODER parameters."""
     encoder_learning_rate: float | None = None
     """None: as the head's."""
     layer_decay: float = 1.0
@@ -61,14 +66,27 @@ TINY: dict[str, Any] = {
     "max_steps": 2200,
     "eval_steps": 550,
 }
+# Ours: what measured best on three sets of 33 to 48 images with pixio-tiny (docs/small_folders.md).
+SMALL_ENCODER = 30_000_000
+NEW_HEAD_STEPS = 100
+FOLDER: dict[str, Any] = {
+    "encoder_learning_rate": 5e-4,
+    "freeze_encoder": None,
+    "total_batch_size": 0,
+    "crop_size": 0,
+    "warmup_ratio": 0.1,
+    "max_grad_norm": 1.0,
+    "num_epochs": 20,
+    "min_steps": 200,
+}
 DEPTH_RECIPES: Mapping[str, DepthRecipe] = {
     "nyuv2-dpt": DepthRecipe("dpt", 1e-4, protocol="nyuv2"),
     "nyuv2-linear": DepthRecipe("linear", 2e-4, protocol="nyuv2"),
     "kitti-dpt": DepthRecipe("dpt", 1e-4, protocol="kitti", max_depth=80.0),
     "kitti-linear": DepthRecipe("linear", 2e-4, protocol="kitti", max_depth=80.0),
     # Ours: photos of a folder may be far larger than a crop, which then shows too little of them.
-    "folder-dpt": DepthRecipe("dpt", 1e-4, num_epochs=20, whole_images=True),
-    "folder-linear": DepthRecipe("linear", 2e-4, num_epochs=20, whole_images=True),
+    "folder-dpt": DepthRecipe("dpt", 1e-3, **FOLDER, whole_images=True),
+    "folder-linear": DepthRecipe("linear", 2e-3, **FOLDER, whole_images=True),
     "tiny-synthetic": DepthRecipe(**TINY, whole_images=True),
 }
 SEGMENTATION_RECIPES: Mapping[str, FineTuningRecipe] = {
@@ -78,8 +96,8 @@ SEGMENTATION_RECIPES: Mapping[str, FineTuningRecipe] = {
     "voc-linear": FineTuningRecipe("linear", 2e-4, 32, "voc"),
     "loveda-dpt": FineTuningRecipe("dpt", 2e-4, 8, "loveda"),
     "loveda-linear": FineTuningRecipe("linear", 4e-4, 8, "loveda"),
-    "folder-dpt": FineTuningRecipe("dpt", 1e-4, 16),
-    "folder-linear": FineTuningRecipe("linear", 2e-4, 16),
+    "folder-dpt": FineTuningRecipe("dpt", 1e-3, **FOLDER),
+    "folder-linear": FineTuningRecipe("linear", 2e-3, **FOLDER),
     "tiny-synthetic": FineTuningRecipe(**TINY),
 }
 
@@ -100,7 +118,7 @@ def choose_recipe(recipes: Mapping[str, Recipe], name: str, arguments: Any) -> R
         given = {"num_epochs": None, "max_steps": None, **given}
     recipe = replace(recipes[name], **given)
     for name in ("learning_rate", "total_batch_size", "num_epochs", "max_steps", "eval_steps", "crop_size"):
-        if (value := getattr(recipe, name)) is not None and value <= 0:
+        if (value := given.get(name)) is not None and not 0 < value < float("inf"):
             raise ValueError(f"{name} must be positive, got {value}.")
     if not 0 < recipe.layer_decay <= 1:
         raise ValueError(f"layer_decay must lie in (0, 1], got {recipe.layer_decay}.")
@@ -133,6 +151,40 @@ def share_batch(
     return batch_size or rest, accumulation_steps or rest
 
 
+def suit_checkpoint(recipe: Recipe, image_size: int, num_parameters: int) -> Recipe:
+    """The recipe with what it leaves to the checkpoint: crop size, and whether its encoder is frozen.
+
+    Args:
+        num_parameters: of the encoder.
+    """
+    freeze = num_parameters > SMALL_ENCODER if recipe.freeze_encoder is None else recipe.freeze_encoder
+    return replace(recipe, crop_size=recipe.crop_size or image_size, freeze_encoder=freeze)
+
+
+def suit_set(recipe: Recipe, num_images: int, unit: int = 1) -> Recipe:
+    """The recipe with a total batch that suits the set where it names none: at most 32 images, and a sixth of the set.
+
+    Args:
+        unit: what the batch has to be a multiple of: processes times what of the batch is given.
+    """
+    if recipe.total_batch_size:
+        return recipe
+    batch = 1
+    while batch < 32 and 12 * batch <= num_images:
+        batch *= 2
+    return replace(recipe, total_batch_size=max(batch // unit, 1) * unit)
+
+
+def warn_of_few_steps(num_steps: int, recipe: FineTuningRecipe, num_images: int) -> str:
+    """A sentence where a run is too short to learn from, else nothing."""
+    advice = "give more --max_steps or --num_epochs."
+    if num_steps < NEW_HEAD_STEPS:
+        return f"{num_steps} steps are few: to learn takes {NEW_HEAD_STEPS} or more; {advice}"
+    if num_steps * recipe.total_batch_size < num_images:
+        return f"{num_steps} steps are few: they do not see each of {num_images} images once; {advice}"
+    return ""
+
+
 def count_steps(recipe: FineTuningRecipe, num_images: int, total_batch_size: int) -> tuple[int, int]:
     """Optimizer steps of a run, and between its evaluations; incomplete batches are dropped.
 
@@ -145,5 +197,6 @@ def count_steps(recipe: FineTuningRecipe, num_images: int, total_batch_size: int
             f"{num_images} training images are fewer than the batch of {total_batch_size}: give a smaller"
             " --total_batch_size."
         )
-    total = recipe.max_steps or (recipe.num_epochs or 1) * per_epoch
-    return total, min(recipe.eval_steps or per_epoch, total)
+    total = recipe.max_steps or max((recipe.num_epochs or 1) * per_epoch, recipe.min_steps)
+    interval = max(per_epoch, min(50, -(-total // 8)))
+    return total, min(recipe.eval_steps or interval, total)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback
-from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from .best_weights import BestWeights
-from .resume import checkpoint_path, list_checkpoints
+from .resume import find_last_checkpoint, save_checkpoint, seed_pass
 from .weight_average import WeightAverage
 
 _AVERAGE_FILE = "weight_average.safetensors"
@@ -26,7 +26,8 @@ class ProtocolTrainer(Trainer):
         best: keeps the trained weights of the best evaluation.
         average: evaluated and kept in place of the weights themselves, where given.
 
-    A training data set with `set_epoch` is told the epoch.
+    A training data set with `set_epoch` is told the epoch. Checkpoints appear whole or not at all. What a training pass
+    draws depends on the run's seed, the step and the pass within it alone, so that a resumed run ends bit-identical.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class ProtocolTrainer(Trainer):
     ):
         super().__init__(*args, **kwargs)
         self.evaluate_model, self.best, self.average = evaluate_model, best, average
+        self.folder_of_checkpoints: str | None = None
+        self.last_pass = (-1, 0)
         self.add_callback(EpochCallback(self.train_dataset))
         if average is not None:
             self.add_callback(AverageCallback(average))
@@ -55,6 +58,44 @@ class ProtocolTrainer(Trainer):
         self.log({name: value for name, value in named.items() if isinstance(value, int | float)})
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, named)
         return named
+
+    def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        """Trainer's, with a random state that belongs to this pass."""
+        step, (last_step, last_index) = self.state.global_step, self.last_pass
+        self.last_pass = (step, last_index + 1 if step == last_step else 0)
+        seed_pass(self.args.seed, *self.last_pass, self.args.process_index)
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return self.folder_of_checkpoints or super()._get_output_dir(trial)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Trainer's checkpoint, written under another name and renamed when it is whole (see save_checkpoint)."""
+        output_dir = super()._get_output_dir(trial)
+
+        def write(folder: str) -> None:
+            # Trainer makes a folder of the checkpoint's name in there; its contents move up.
+            self.folder_of_checkpoints = folder
+            try:
+                super(ProtocolTrainer, self)._save_checkpoint(model, trial)
+            finally:
+                self.folder_of_checkpoints = None
+            self.accelerator.wait_for_everyone()
+            if self.is_world_process_zero():
+                inner = Path(folder, f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")
+                for path in inner.iterdir():
+                    path.rename(Path(folder, path.name))
+                inner.rmdir()
+            self.accelerator.wait_for_everyone()
+
+        save_checkpoint(
+            output_dir,
+            self.state.global_step,
+            write,
+            keep=self.args.save_total_limit or 2,
+            is_main_process=self.is_world_process_zero(),
+            wait_for_everyone=self.accelerator.wait_for_everyone,
+        )
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Trainer's, with the average of weights beside them."""
@@ -73,12 +114,9 @@ class ProtocolTrainer(Trainer):
 
 
 def find_complete_checkpoint(output_dir: str | Path) -> str | None:
-    """Newest checkpoint that Trainer finished: it writes its own state last, but under no temporary name."""
-    for step in reversed(list_checkpoints(output_dir)):
-        folder = checkpoint_path(output_dir, step)
-        if (folder / TRAINER_STATE_NAME).is_file():
-            return str(folder)
-    return None
+    """Newest undamaged checkpoint of a ProtocolTrainer, for `resume_from_checkpoint`; None where there is none."""
+    found = find_last_checkpoint(output_dir)
+    return None if found is None else str(found[0])
 
 
 class EpochCallback(TrainerCallback):

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+import torch
 from transformers.utils import logging
 
 logger = logging.get_logger(__name__)
@@ -183,6 +185,19 @@ def lock_output_dir(output_dir: str | Path, patience: float = 60.0) -> IO[str]:
     file.write(f"pid {os.getpid()} on {socket.gethostname()}")
     file.flush()
     return file
+
+
+def seed_pass(seed: int, step: int, index: int = 0, process: int = 0) -> None:
+    """Make what a forward pass draws (dropout, stochastic depth) a function of run, step, pass and process alone.
+
+    So a resumed run draws what an uninterrupted one does, whatever else has drawn from torch's state in between.
+
+    Args:
+        step: optimizer step, from 0.
+        index: number of the pass within the step.
+    """
+    # SeedSequence mixes the numbers, so that neighbours get unrelated streams.
+    torch.manual_seed(int(np.random.SeedSequence((seed, step, index, process)).generate_state(1, np.uint64)[0] >> 1))
 
 
 def write_process_state(folder: str | Path, rank: int, state: dict[str, Any], name: str = "process") -> None:

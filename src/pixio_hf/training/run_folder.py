@@ -4,7 +4,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,17 @@ def check_same_run(output_dir: str | Path, settings: Mapping[str, Any]) -> None:
 
 
 def save_final_model(
-    trained: Any, best: BestWeights, output_dir: str | Path, processor: Any, dtype: torch.dtype
+    trained: Any,
+    best: BestWeights,
+    output_dir: str | Path,
+    processor: Any,
+    dtype: torch.dtype,
+    write_card: Callable[[Any], str] | None = None,
 ) -> Any:
     """Write the weights of the best evaluation as OUTPUT_DIR/model, with the image processor; returns that model.
 
-    Low-rank adapters are written as OUTPUT_DIR/adapter too, and merged into the weights of the model.
+    The folder appears when it is whole, with the card (of the model) where one is given. Low-rank adapters are written as
+    OUTPUT_DIR/adapter too, and merged into the weights of the model.
     """
     output_dir = Path(output_dir)
     best.load_into(trained)
@@ -50,6 +56,8 @@ def save_final_model(
     partial = empty_folder(output_dir / "partial-model")
     trained.save_pretrained(partial)
     processor.save_pretrained(partial)
+    if write_card is not None:
+        (partial / "README.md").write_text(write_card(trained), encoding="utf-8")
     replace_folder(partial, output_dir / "model")
     return trained
 

@@ -13,6 +13,7 @@ def choose_tracker(name: str) -> str | None:
     installed = [tracker.value for tracker in get_available_trackers()]
     if name != "none" and name not in installed:
         raise ValueError(
-            f"Cannot report to {name!r}: it is not installed. There are {', '.join([*installed, 'none'])}."
+            f"Cannot report to {name!r}: it is not installed (pip install 'pixio-hf[train]' brings tensorboard). There"
+            f" are {', '.join([*installed, 'none'])}."
         )
     return None if name == "none" else name
