@@ -13,7 +13,15 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, ModelCard, ModelInfo, ResolvedRevision, constants, is_offline_mode
+from huggingface_hub import (
+    HfApi,
+    ModelCard,
+    ModelInfo,
+    ResolvedRevision,
+    constants,
+    is_offline_mode,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import get_session
 from transformers import modeling_utils
@@ -104,13 +112,28 @@ def _find_files(original: Callable[..., Any], name: str, filenames: list[str], *
         return original(name, filenames, *args, **kwargs)
     if name not in OFFICIAL:
         return original(target, filenames, *args, **kwargs)
-    reached = not (is_offline_mode() or kwargs.get("local_files_only")) and hub_answers()
+    reached = not (is_offline_mode() or kwargs.get("local_files_only"))
+    # Of a commit that lies in the cache no file is asked for again, so the Hub need not be looked for either.
+    if reached and not (isinstance(kwargs.get("revision"), ResolvedRevision) and _is_cached(target, kwargs)):
+        reached = hub_answers()
+    elif reached:
+        reached = _remembered_answer() is not False
     if not reached:
         kwargs["local_files_only"] = True
     try:
-        return original(target, filenames, *args, **kwargs)
+        found = original(target, filenames, *args, **kwargs)
     except OSError as error:
         raise OSError(_explain(name, target, filenames, error, reached)) from (error.__cause__ or error)
+    if not found and not reached and not _is_cached(target, kwargs):
+        # Callers that ask for a file which may be missing would say that the checkpoint lacks it.
+        raise OSError(_explain(name, target, ["config.json"], OSError(), reached))
+    return found
+
+
+def _is_cached(repo: str, options: dict[str, Any]) -> bool:
+    """Whether anything of a repository lies on this machine."""
+    options = {name: options[name] for name in ("cache_dir", "revision") if options.get(name)}
+    return isinstance(try_to_load_from_cache(repo, "config.json", **options), str)
 
 
 def _has_file(original: Callable[..., bool], name: str, *args: Any, **kwargs: Any) -> bool:
@@ -167,10 +190,9 @@ def _explain(name: str, repo: str, filenames: list[str], error: OSError, reached
 def hub_answers() -> bool:
     """Whether the Hub answers at all, whatever it says, within PATIENCE seconds; remembered for MEMORY seconds."""
     global _last_probe
-    if _last_probe is not None:
-        since, endpoint, answered = _last_probe
-        if endpoint == constants.ENDPOINT and time.monotonic() - since < MEMORY:
-            return answered
+    remembered = _remembered_answer()
+    if remembered is not None:
+        return remembered
     module: Any = hub
     client_errors = module.httpx.HTTPError
     answers: list[bool] = []
@@ -189,3 +211,11 @@ def hub_answers() -> bool:
     answered = bool(answers and answers[0])
     _last_probe = (time.monotonic(), constants.ENDPOINT, answered)
     return answered
+
+
+def _remembered_answer() -> bool | None:
+    """Whether the Hub answered a moment ago; None where nothing is known."""
+    if _last_probe is None:
+        return None
+    since, endpoint, answered = _last_probe
+    return answered if endpoint == constants.ENDPOINT and time.monotonic() - since < MEMORY else None
