@@ -194,9 +194,10 @@ def finish(
         dtype,
         lambda model: render_finetuned_card(model.config, run, name),
     )
+    step = f"step {evaluation['step']}" if evaluation["step"] else "as it began: training did not improve it"
     print(
         f"Saved {output_dir / 'model'}; delta1 {metrics['delta1']:.3f}, abs_rel {metrics['abs_rel']:.3f},"
-        f" rmse {metrics['rmse']:.3f} m (step {evaluation['step']}{', where it began' * (evaluation['step'] == 0)}); delta1 of a constant:"
+        f" rmse {metrics['rmse']:.3f} m ({step}); delta1 of a constant:"
         f" {describe_baselines(baselines, 'delta1')}"
     )
     if warning:

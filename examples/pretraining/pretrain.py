@@ -252,12 +252,9 @@ def main(args: PretrainingArguments) -> None:
             values["damaged_samples"] = reduce_number(accelerator, loader.num_damaged, "sum")
             accelerator.log(values, step=done)
             progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
-        if (
-            done % args.panel_steps == 0
-            and accelerator.is_main_process
-            and pixel_values is not None
-            and outputs is not None
-        ):
+        if done % args.panel_steps == 0 and accelerator.is_main_process:
+            assert pixel_values is not None
+            assert outputs is not None
             panel = output_dir / "panels" / f"step-{done:07d}.png"
             save_reconstruction_panel(accelerator.unwrap_model(model), pixel_values[:6], outputs, panel)
         if done % recipe.save_steps == 0 or done == recipe.num_steps:

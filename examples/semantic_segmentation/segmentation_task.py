@@ -230,9 +230,10 @@ def finish(
         dtype,
         lambda model: render_finetuned_card(model.config, run, name),
     )
+    step = f"step {evaluation['step']}" if evaluation["step"] else "as it began: training did not improve it"
     print(
         f"Saved {output_dir / 'model'}; mean IoU {metrics['mean_iou']:.2f} %, pixel accuracy"
-        f" {metrics['pixel_accuracy']:.2f} % (step {evaluation['step']}{', where it began' * (evaluation['step'] == 0)}); mean IoU of a constant:"
+        f" {metrics['pixel_accuracy']:.2f} % ({step}); mean IoU of a constant:"
         f" {describe_baselines(baselines, 'mean_iou')}"
     )
     if warning:

@@ -1,8 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Run the pre-training script once, then again and again under SIGKILL, each time until it is allowed to finish.
+"""Run a training script once, then again and again under SIGKILL, each time until it is allowed to finish.
 
 A script of its own: it imports everything once and forks each attempt, so that an attempt costs little more than its
-training steps. Its argument is JSON: {"arguments": arguments of the script, "kills": N, "num_processes": P, "seed": S}.
+training steps. Its argument is JSON: {"arguments": arguments of the script, "kills": N, "num_processes": P, "seed": S},
+and for another script than pretrain.py "script" (below examples) and "arguments_class".
 The undisturbed run goes to output_dir/whole, the others to output_dir/killed-0, killed-1, ..., as many as it takes until N
 kills are done. Kills alternate between a random moment and one in which a checkpoint is being written. The last line it
 prints is JSON: the number of kills of either kind and of runs.
@@ -35,6 +36,7 @@ def load_script(path: Path = SCRIPT) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"example_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
+    sys.path.insert(0, str(path.parent))
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -93,9 +95,11 @@ def is_saving(output_dir: Path) -> bool:
     return any(output_dir.glob("partial-checkpoint-*"))
 
 
-def attempt(script: ModuleType, arguments: dict, num_processes: int, is_due: Callable[[float], bool]) -> str:
+def attempt(
+    script: ModuleType, arguments: dict, num_processes: int, arguments_class: str, is_due: Callable[[float], bool]
+) -> str:
     """Train until the end or until it is time to kill: "finished", "killed" or "killed while saving"."""
-    children, began = start(script, arguments, num_processes), time.monotonic()
+    children, began = start(script, arguments, num_processes, arguments_class), time.monotonic()
     while (status := poll(children)) is None:
         elapsed = time.monotonic() - began
         assert elapsed < PATIENCE, "an attempt does not come to its end"
@@ -108,11 +112,13 @@ def attempt(script: ModuleType, arguments: dict, num_processes: int, is_due: Cal
 
 
 def main(plan: dict) -> None:
-    script, chance = load_script(), random.Random(plan["seed"])
+    path = SCRIPT.parents[1] / plan["script"] if "script" in plan else SCRIPT
+    script, chance = load_script(path), random.Random(plan["seed"])
+    shared = (plan["num_processes"], plan.get("arguments_class", "PretrainingArguments"))
     output_dir = Path(plan["arguments"]["output_dir"])
     began = time.monotonic()
     whole = {**plan["arguments"], "output_dir": str(output_dir / "whole")}
-    attempt(script, whole, plan["num_processes"], lambda elapsed: False)
+    attempt(script, whole, *shared, lambda elapsed: False)
     duration = time.monotonic() - began
     report = {"finished": 0, "killed": 0, "killed while saving": 0, "seconds_undisturbed": round(duration, 2)}
     while (num_kills := report["killed"] + report["killed while saving"]) < plan["kills"] or not report["finished"]:
@@ -134,7 +140,7 @@ def main(plan: dict) -> None:
             time.sleep(pause)
             return True
 
-        report[attempt(script, arguments, plan["num_processes"], is_due)] += 1
+        report[attempt(script, arguments, *shared, is_due)] += 1
     print(json.dumps(report))
 
 
