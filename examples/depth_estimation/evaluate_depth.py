@@ -21,12 +21,14 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioForDepthEstimation, PixioImageProcessor
 from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import run_script
+from pixio_hf.cli.script_exit import require_positive, run_script
 from pixio_hf.data.depth import mean_depth
 from pixio_hf.data.depth_datasets import open_depth_dataset
 from pixio_hf.evaluation.depth import evaluate_depth
 from pixio_hf.evaluation.prediction import PredictionOptions
 from pixio_hf.metrics.depth import DepthMetrics
+
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class EvaluationArguments:
 
 
 def main(args: EvaluationArguments) -> dict[str, dict[str, float]]:
+    require_positive(args, "num_eval_scenes", "num_train_scenes", "batch_size")
+    if args.dtype not in DTYPES:
+        raise ValueError(f"--dtype must be one of {', '.join(DTYPES)}, got {args.dtype!r}.")
     path = find_checkpoint(args.model)
     model = PixioForDepthEstimation.from_pretrained(path, dtype=getattr(torch, args.dtype)).eval()
     config, size = model.config, model.config.image_size

@@ -25,7 +25,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForImageClassification, PixioImageProcessor
 from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import run_script
+from pixio_hf.cli.script_exit import require_positive, run_script
 from pixio_hf.data.depth_datasets import open_depth_dataset
 from pixio_hf.data.image_labels import open_image_labels
 from pixio_hf.evaluation.knn import center_crop
@@ -108,6 +108,7 @@ def count_correct(logits: Tensor, labels: Tensor, k: int) -> float:
 
 
 def main(args: ProbeArguments) -> dict[str, float]:
+    require_positive(args, "num_scenes", "num_eval_scenes", "feature_batch_size", "num_steps", "batch_size")
     output_dir = Path(args.output_dir)
     if (output_dir / "model").exists():
         raise ValueError(f"{output_dir / 'model'} exists already: choose another --output_dir.")

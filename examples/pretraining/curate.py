@@ -79,6 +79,8 @@ def main(args: CurationArguments) -> None:
     )
     if min(args.batch_size, args.num_threads, args.min_histogram_score, args.min_resolution) <= 0:
         raise ValueError("batch_size, num_threads, min_histogram_score and min_resolution must be positive.")
+    if args.model != "none":
+        find_checkpoint(args.model)
     output_dir = Path(args.output_dir)
     dataset = args.dataset
     if args.smoke and dataset is None:

@@ -17,7 +17,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioForPreTraining, PixioImageProcessor
 from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import run_script
+from pixio_hf.cli.script_exit import require_positive, run_script
 from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, SyntheticSceneDataset
 from pixio_hf.losses import masked_pixel_loss
 from pixio_hf.masking import num_mask_blocks
@@ -36,6 +36,7 @@ class EvaluationArguments:
 
 @torch.inference_mode()
 def main(args: EvaluationArguments) -> tuple[float, float]:
+    require_positive(args, "num_eval_scenes", "batch_size")
     path = find_checkpoint(args.model)
     model = PixioForPreTraining.from_pretrained(path, dtype=torch.float32).eval()
     if model.config.norm_pix_loss:

@@ -30,7 +30,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
 from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import run_script
+from pixio_hf.cli.script_exit import require_positive, run_script
 from pixio_hf.data.curation import CurationTests, open_curation
 from pixio_hf.data.decoding import normalize_crops
 from pixio_hf.data.mask_noise import draw_mask_noise
@@ -146,6 +146,9 @@ def build_model(args: PretrainingArguments, recipe: PretrainingRecipe) -> tuple[
 
 
 def main(args: PretrainingArguments) -> None:
+    require_positive(
+        args, "num_steps", "batch_size", "gradient_accumulation_steps", "logging_steps", "save_steps", "panel_steps"
+    )
     given = {name: value for name, value in asdict(args).items() if value is not None}
     recipe = choose_recipe(args.recipe, {**(SMOKE_RECIPE if args.smoke else {}), **given})
     tests = CurationTests(recipe.min_histogram_score, recipe.min_resolution, recipe.soft_sampling)

@@ -30,7 +30,7 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor, PixioModel
 from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import run_script
+from pixio_hf.cli.script_exit import require_positive, run_script
 from pixio_hf.data.decoding import normalize_crops
 from pixio_hf.data.mask_noise import draw_mask_noise
 from pixio_hf.data.pretraining_loader import open_pretraining_stream
@@ -130,6 +130,7 @@ def lossless_dtype(model: PixioForPreTraining, source: str) -> torch.dtype:
 
 
 def main(args: DecoderArguments) -> None:
+    require_positive(args, "num_scenes", "num_steps", "batch_size", "logging_steps", "save_steps", "panel_steps")
     output_dir = Path(args.output_dir)
     accelerator = Accelerator(
         mixed_precision=args.mixed_precision,

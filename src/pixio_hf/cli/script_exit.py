@@ -36,6 +36,18 @@ def run_script(main: Callable[..., object], parser: Any = None) -> None:
         sys.exit(130)
 
 
+def require_positive(args: Any, *names: str) -> None:
+    """Refuse options that count something and are below 1, before any work.
+
+    Raises:
+        ValueError: names the option and its value.
+    """
+    for name in names:
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} must be at least 1, got {value}.")
+
+
 def name_options(message: str, names: Iterable[str]) -> str:
     """A message with `num_classes` and `--num-classes` spelled `--num_classes`, for names that cannot be plain words."""
     for name in names:
