@@ -28,6 +28,7 @@ from .image_sizes import check_multiple, resized_size
 from .label_maps import DEPTH_MODES, SEGMENTATION_MODES, read_maps, to_class_ids, to_metres
 from .masking import num_mask_blocks, random_block_mask
 from .photos import flatten_inputs, per_channel_statistics, read_photo, warn_if_rescaled_twice
+from .processor_options import check_options
 
 
 class PixioImageProcessorKwargs(ImagesKwargs, total=False):
@@ -81,6 +82,14 @@ class PixioImageProcessing(BaseImageProcessor):
     def __init__(self, **kwargs: Unpack[PixioImageProcessorKwargs]):
         super().__init__(**kwargs)
 
+    @classmethod
+    def get_image_processor_dict(cls, *args: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read preprocessor_config.json as transformers does; one that is nested absurdly deep is a ValueError."""
+        try:
+            return super().get_image_processor_dict(*args, **kwargs)
+        except RecursionError as error:
+            raise ValueError(f"The processor's file in {args[0] if args else None!r} is nested too deeply.") from error
+
     def preprocess(
         self,
         images: ImageInput,
@@ -102,12 +111,8 @@ class PixioImageProcessing(BaseImageProcessor):
         return super().preprocess(images, segmentation_maps, depth_maps, **kwargs)
 
     def _validate_preprocess_kwargs(self, **kwargs: Any) -> None:
+        check_options(kwargs)
         super()._validate_preprocess_kwargs(**kwargs)
-        for name in ("size_divisor", "mask_grid_size", "patch_size"):
-            if kwargs[name] < 1:
-                raise ValueError(f"{name} must be at least 1, got {kwargs[name]}.")
-        if not kwargs["depth_scale"] > 0:
-            raise ValueError(f"depth_scale must be metres per unit, above 0, got {kwargs['depth_scale']}.")
         if kwargs.get("do_center_crop") or kwargs.get("do_pad"):
             raise ValueError("Pixio's image processors neither crop nor pad; do it before, to photos and maps alike.")
         data_format = kwargs.get("data_format")

@@ -1,0 +1,59 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""What the options of the image processors may hold, whether they come from a call or from preprocessor_config.json."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+WHOLE_NUMBERS = ("size_divisor", "mask_grid_size", "patch_size")
+POSITIVE_NUMBERS = ("depth_scale", "rescale_factor")
+FLAGS = (
+    "do_resize",
+    "do_rescale",
+    "do_normalize",
+    "do_convert_rgb",
+    "keep_aspect_ratio",
+    "do_mask",
+    "do_reduce_labels",
+)
+STATISTICS = ("image_mean", "image_std")
+MAX_WHOLE_NUMBER = 16_384
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse values that an option cannot hold; options that are None or absent pass where they may be.
+
+    Raises:
+        ValueError: names the option and what it must be.
+    """
+    for name in WHOLE_NUMBERS:
+        value = options.get(name)
+        if name in options and (not isinstance(value, int) or isinstance(value, bool)):
+            raise ValueError(f"{name} must be a whole number, got {_shorten(value)}.")
+        if name in options and not 1 <= options[name] <= MAX_WHOLE_NUMBER:
+            limit = "at least 1" if options[name] < 1 else f"at most {MAX_WHOLE_NUMBER}"
+            raise ValueError(f"{name} must be {limit}, got {_shorten(value)}.")
+    for name in POSITIVE_NUMBERS:
+        value = options.get(name, 1)
+        if name == "rescale_factor" and value is None:
+            continue
+        if not _is_number(value) or not value > 0:
+            meaning = "metres per unit, above 0" if name == "depth_scale" else "a number above 0"
+            raise ValueError(f"{name} must be {meaning}, got {_shorten(value)}.")
+    for name in FLAGS:
+        if not isinstance(options.get(name), bool | int | None):
+            raise ValueError(f"{name} must be True or False, got {_shorten(options[name])}.")
+    for name in STATISTICS:
+        value = options.get(name)
+        numbers = value if isinstance(value, list | tuple) else [value]
+        if value is not None and not all(_is_number(number) for number in numbers):
+            raise ValueError(f"{name} must be a number or one number per channel, got {_shorten(value)}.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
