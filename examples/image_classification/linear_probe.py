@@ -120,8 +120,7 @@ def main(args: ProbeArguments) -> dict[str, float]:
     model.config.id2label = dict(enumerate(names))
     model.config.label2id = {name: index for index, name in enumerate(names)}
     model.freeze_encoder()
-    # transformers wraps `to` in a way that loses its type.
-    model.to("cuda" if torch.cuda.is_available() else "cpu")  # pyright: ignore[reportArgumentType]
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
 
     features, labels = encode(model, train, args)
     mean, std = features.mean(dim=0), features.std(dim=0).clamp(min=1e-6)

@@ -94,11 +94,34 @@ class PixioLayer(upstream.PixioLayer):
         needs_whole_batch = attention_mask is not None or torch.compiler.is_compiling() or output_attentions
         if self.training and self.drop_path_rate > 0 and not needs_whole_batch:
             return self.transform_kept_samples(hidden_states, **kwargs)
-        attended, attentions = self.attention(self.layernorm_before(hidden_states), attention_mask, **kwargs)
+        normed = self.layernorm_before(hidden_states)
+        attended, attentions = self.attention(normed, attention_mask, **kwargs)
+        if output_attentions and attentions is None:
+            attentions = self.map_attention(normed, attention_mask)
         hidden_states = self.drop_path(self.dropout(attended)) + hidden_states
         transformed = self.dropout(self.mlp(self.layernorm_after(hidden_states)))
         hidden_states = self.drop_path(transformed) + hidden_states
         return (hidden_states, attentions) if output_attentions else hidden_states
+
+    def map_attention(self, normed: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Attention maps of normalised tokens, (B, T, D) -> (B, heads, T, T), which fused attention does not keep.
+
+        `attention_mask` is what the attention itself takes: 0 or False = not attended to, or added to the scores.
+        """
+        attention = self.attention
+        query, key = (
+            projection(normed).unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+            for projection in (attention.q_proj, attention.k_proj)
+        )
+        scores = (query @ key.transpose(-1, -2) * attention.scaling).float()
+        if attention_mask is not None:
+            if attention_mask.dim() == 2:
+                attention_mask = attention_mask[:, None, None].bool()
+            if attention_mask.dtype == torch.bool:
+                scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
+            else:
+                scores = scores + attention_mask
+        return scores.softmax(dim=-1).to(normed.dtype)
 
     def transform_kept_samples(self, hidden_states: Tensor, **kwargs) -> Tensor:
         """As forward, but each branch is computed for the samples that keep it alone: (B, T, D) -> (B, T, D)."""

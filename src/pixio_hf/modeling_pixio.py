@@ -4,7 +4,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,10 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
     Every model is float32 unless a type is asked for, whatever type a checkpoint is stored in: bfloat16 weights are too
     coarse for an optimiser's steps.
     """
+
+    if TYPE_CHECKING:  # transformers' own is decorated in a way that loses its type
+
+        def to(self: ModelType, *args, **kwargs) -> ModelType: ...  # pyright: ignore
 
     config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
     config_class = PixioConfig
@@ -180,7 +184,7 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         self._require_grads_hooks = [hook]
 
 
-class PixioModel(PixioPreTrainedModel, upstream.PixioModel):
+class PixioModel(PixioPreTrainedModel, upstream.PixioModel):  # pyright: ignore[reportIncompatibleVariableOverride]
     """Pixio encoder, whole or masked: (B, 3, H, W) -> last_hidden_state (B, n_cls_tokens + N or K, D) (SPEC 1)."""
 
     config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -210,15 +214,14 @@ class PixioModel(PixioPreTrainedModel, upstream.PixioModel):
             ids_keep: (B, K) whole numbers, the patches to encode, in that order. At most one of the two.
             attention_mask: (B, n_cls_tokens + N or K), 0 = token that none attends to.
             output_hidden_states: True, or numbers of the states to return (0 is the embedding); in kwargs, as
-                output_attentions, which takes attn_implementation="eager".
+                output_attentions: maps (B, heads, T, T), computed once more where the attention is a fused one.
 
         Returns:
             last_hidden_state (B, n_cls_tokens + N or K, D) after the final LayerNorm, pooler_output (B, D): the mean of
             the normalised class tokens; hidden_states (before that LayerNorm) and attentions on request.
 
         Raises:
-            ValueError: pixel_values missing or of a wrong shape, both masks given, a mask of a wrong shape, or attentions
-                asked for that the attention implementation does not compute.
+            ValueError: pixel_values missing or of a wrong shape, both masks given, or a mask of a wrong shape.
         """
         if pixel_values is None:
             raise ValueError("You have to specify pixel_values.")
@@ -249,7 +252,7 @@ class PixioModel(PixioPreTrainedModel, upstream.PixioModel):
         )
 
 
-class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):
+class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):  # pyright: ignore[reportIncompatibleVariableOverride]
     """Feature maps of chosen stages for dense models: (B, 3, H, W) -> feature_maps of (B, D, H/P, W/P).
 
     Maps are normalised with the encoder's own final LayerNorm (SPEC 5.1). transformers' PixioBackbone normalises with a

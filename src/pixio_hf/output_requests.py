@@ -12,20 +12,11 @@ StateRequest = bool | int | Sequence[int]  # all or none, or the states of some 
 
 
 def pop_output_request(config: PixioConfig, kwargs: dict[str, Any]) -> tuple[StateRequest, bool]:
-    """Take `output_hidden_states` and `output_attentions` out of kwargs; where absent or None the configuration says.
-
-    Raises:
-        ValueError: attentions are asked for that the attention implementation does not compute.
-    """
+    """Take `output_hidden_states` and `output_attentions` out of kwargs; where absent or None the configuration says."""
     states, attentions = (
         value if (value := kwargs.pop(name, None)) is not None else getattr(config, name) or False
         for name in ("output_hidden_states", "output_attentions")
     )
-    if attentions and (implementation := config._attn_implementation) != "eager":
-        raise ValueError(
-            f'Attentions are not computed by attn_implementation="{implementation}". Load the model with'
-            ' attn_implementation="eager", or call model.set_attn_implementation("eager").'
-        )
     return states, bool(attentions)
 
 

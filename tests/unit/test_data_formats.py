@@ -8,11 +8,13 @@ import pickle
 import struct
 import zlib
 
+import datasets
 import numpy as np
 import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from packaging.version import Version
 
 from pixio_hf.data.class_numbers import tell_vanished_class
 from pixio_hf.data.depth_datasets import open_depth_dataset
@@ -133,11 +135,16 @@ def depth_columns(tmp_path):
     }
 
 
+# datasets reads these columns with the newest pyarrow only; other releases refuse the table, naming the type.
+NEWEST = pytest.mark.skipif(
+    Version(datasets.__version__) < Version("5.2") or Version(pa.__version__) < Version("26"),
+    reason="this release of datasets or pyarrow does not read such columns",
+)
 KINDS = [
     "binary",
     "large_binary",
-    "fixed_size_binary",
-    "binary_view",
+    pytest.param("fixed_size_binary", marks=NEWEST),
+    pytest.param("binary_view", marks=NEWEST),
     "exr",
     "npz",
     "pfm",

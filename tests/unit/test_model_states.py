@@ -38,11 +38,13 @@ def predict_in_process(model: nn.Module, results) -> None:
 
 
 @pytest.mark.parametrize("model_class", CLASSES)
-def test_attentions_need_eager(model_class):
+def test_attentions_are_those_of_eager_attention(model_class):
     model = build(model_class)
-    with pytest.raises(ValueError, match='attn_implementation="eager"'):
-        predict(model, output_attentions=True)
+    model.set_attn_implementation("sdpa")
+    fused = predict(model, output_attentions=True).attentions
     model.set_attn_implementation("eager")
+    for attention, expected in zip(fused, predict(model, output_attentions=True).attentions, strict=True):
+        torch.testing.assert_close(attention, expected)
     for model.config.output_attentions in (False, True):
         options = {} if model.config.output_attentions else {"output_attentions": True}
         attentions = predict(model, **options).attentions
@@ -52,8 +54,7 @@ def test_attentions_need_eager(model_class):
             torch.testing.assert_close(attention.sum(-1), torch.ones(attention.shape[:-1]))
     assert predict(model, output_attentions=False).attentions is None
     model.set_attn_implementation("sdpa")
-    with pytest.raises(ValueError, match='attn_implementation="eager"'):
-        predict(model)
+    assert len(predict(model).attentions) == 4  # the configuration still asks for them
 
 
 @pytest.mark.parametrize("model_class", CLASSES)

@@ -79,9 +79,7 @@ def load_model(
             logging.enable_progress_bar()
     if missing := sorted(report["missing_keys"]):
         raise ValueError(f"{source!r} has no {needs} ({missing[0]} and more are missing): choose another --model.")
-    # transformers wraps `to` in a way that loses its type.
-    model.to(place)  # pyright: ignore[reportArgumentType]
-    return LoadedModel(model.eval(), load_processor(source, config), place)
+    return LoadedModel(model.to(place).eval(), load_processor(source, config), place)
 
 
 def explain_unreadable(what: str, source: str, error: OSError) -> ValueError:
