@@ -84,7 +84,7 @@ class PixioCommonTests(ModelTesterMixin):
     def test_reverse_loading_mapping(self, *args, **kwargs):
         # Ours are read and written by renames of their own; the table of transformers stays for its own Pixio.
         ours = mock.patch(
-            "tests.test_modeling_common.get_model_conversion_mapping", lambda *_, **__: encoder_key_mapping()
+            "tests.test_modeling_common.get_model_conversion_mapping", return_value=encoder_key_mapping()
         )
         with ours:
             super().test_reverse_loading_mapping(*args, **kwargs)
