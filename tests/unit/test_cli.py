@@ -26,7 +26,7 @@ from pixio_hf.cli.files import check_photos, plan_outputs, write_all, write_byte
 from pixio_hf.cli.info import describe_choices, name_part
 from pixio_hf.cli.loading import choose_device
 from pixio_hf.cli.photo_loop import load_photo, process_photos, scaled_size
-from pixio_hf.cli.pictures import DPI, DRAWN_SIDE, Panel, depth_limits, draw_row, shrink_map, shrink_photo
+from pixio_hf.cli.pictures import DPI, DRAWN_SIDE, Panel, _Page, depth_limits, draw_row, shrink_map, shrink_photo
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf_cli import app
 
@@ -187,6 +187,15 @@ def test_large_pictures_are_drawn_from_means_and_large_maps_from_single_values()
 def test_a_dollar_in_a_title_is_no_mathematics():
     png = draw_row([Panel(np.zeros((8, 8, 3), np.uint8), "a $x_{", "b $\\frac")])
     assert PIL.Image.open(io.BytesIO(png)).size[0] > 100
+
+
+def test_sentences_are_drawn_whole():
+    import matplotlib.pyplot as plt
+
+    figure, sentence = plt.figure(), "grey is unknown; " * 15
+    _Page(figure, 4, 4).write(0, 0, sentence, 8)
+    assert figure.texts[0].get_text() == sentence
+    plt.close(figure)
 
 
 def test_one_file_that_cannot_be_written_does_not_stop_the_others(tmp_path):

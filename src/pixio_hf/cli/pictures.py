@@ -16,6 +16,7 @@ from ..shown_text import plot_text
 
 DEPTH_COLORS = "Spectral"  # near = red, far = blue
 DPI = 144
+LONGEST_TEXT = 400  # characters: sentences of our own are shown whole, and every name of a file
 MARGIN, GAP, TITLE_HEIGHT, BAR_WIDTH, BAR_ROOM = 0.2, 0.12, 0.3, 0.13, 0.72  # inches
 HEADING_HEIGHT, HEADLINE_HEIGHT, NOTE_HEIGHT, LINE_HEIGHT = 0.45, 0.34, 0.24, 0.17  # inches of text
 INK, PALE = "#22262b", "#6a727c"
@@ -136,7 +137,7 @@ class _Page:
 
     def write(self, x: float, y: float, text: str, size: float, color: str = INK, **options: Any) -> None:
         where = (x / self.width, y / self.height)
-        self.figure.text(*where, plot_text(text), fontsize=size, color=color, va="baseline", **options)
+        self.figure.text(*where, plot_text(text, LONGEST_TEXT), fontsize=size, color=color, va="baseline", **options)
 
     def add_axes(self, x: float, y: float, width: float, height: float) -> Any:
         axes = self.figure.add_axes((x / self.width, y / self.height, width / self.width, height / self.height))

@@ -107,7 +107,7 @@ def _start_page(
     size = (ROW_WIDTH, sum(heights) + 1.0 + legend_height)
     figure = figure_class(figsize=size, dpi=110, layout="constrained", facecolor="white")
     canvas_class(figure)
-    figure.suptitle(plot_text(heading), fontsize=13, fontweight="bold")
+    figure.suptitle(plot_text(heading, 400), fontsize=13, fontweight="bold")
     axes = figure.subplots(len(cases), len(columns), squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, case in zip(axes, cases, strict=True):
         for axis, column in zip(row, columns, strict=True):
