@@ -27,7 +27,9 @@ def plot_text(text: object, longest: int = _LONGEST) -> str:
 
     Characters that its font lacks become escapes, such as \\u7167.
     """
-    shown = "".join(char if _has_glyph(char) else char.encode("unicode_escape").decode() for char in show_text(text, longest))
+    shown = "".join(
+        char if _has_glyph(char) else char.encode("unicode_escape").decode() for char in show_text(text, longest)
+    )
     shown = show_text(shown, longest)
     return f"{' ' if shown.startswith('_') else ''}{shown}".replace("$", r"\$")
 
