@@ -13,12 +13,16 @@ from typing import NamedTuple
 import numpy as np
 import PIL.Image
 import torch
-from simplejpeg import decode_jpeg
 from torch import Tensor
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from .random_crop import crop_photo, draw_crop, resize_crop
 from .read_limits import check_num_pixels
+
+try:
+    from simplejpeg import decode_jpeg
+except ImportError as error:
+    raise ImportError("Reading photos for pre-training needs simplejpeg: pip install 'pixio-hf[train]'.") from error
 
 # Start-of-frame markers that are decoded here: baseline, extended sequential and progressive Huffman.
 SEQUENTIAL_FRAMES, PROGRESSIVE_FRAME = (0xC0, 0xC1), 0xC2
