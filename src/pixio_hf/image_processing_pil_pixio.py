@@ -28,7 +28,7 @@ from .image_sizes import check_multiple, resized_size
 from .label_maps import DEPTH_MODES, SEGMENTATION_MODES, read_maps, to_class_ids, to_metres
 from .masking import num_mask_blocks, random_block_mask
 from .photos import flatten_inputs, per_channel_statistics, read_photo, warn_if_rescaled_twice
-from .processor_options import check_options
+from .processor_options import check_options, check_size, explain_misfits
 
 
 class PixioImageProcessorKwargs(ImagesKwargs, total=False):
@@ -108,7 +108,14 @@ class PixioImageProcessing(BaseImageProcessor):
                 maps of another size or count than the photos, both kinds of maps at once, or sizes that cannot form
                 one batch.
         """
-        return super().preprocess(images, segmentation_maps, depth_maps, **kwargs)
+        with explain_misfits():
+            return super().preprocess(images, segmentation_maps, depth_maps, **kwargs)
+
+    @classmethod
+    def from_dict(cls, image_processor_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Build a processor from a dictionary; options of a wrong kind are a ValueError."""
+        with explain_misfits():
+            return super().from_dict(image_processor_dict, **kwargs)
 
     def _validate_preprocess_kwargs(self, **kwargs: Any) -> None:
         check_options(kwargs)
@@ -119,6 +126,8 @@ class PixioImageProcessing(BaseImageProcessor):
         if getattr(data_format, "value", data_format) not in (None, "channels_first"):
             raise ValueError('data_format must be "channels_first": the models take (B, 3, H, W).')
         size: SizeDict | None = kwargs.get("size")
+        if size is not None:
+            check_size(size.height, size.width)
         if kwargs["do_resize"] and size is not None:
             if not (size.height and size.width):
                 raise ValueError(

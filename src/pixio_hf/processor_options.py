@@ -2,7 +2,8 @@
 """What the options of the image processors may hold, whether they come from a call or from preprocessor_config.json."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 WHOLE_NUMBERS = ("size_divisor", "mask_grid_size", "patch_size")
@@ -48,6 +49,31 @@ def check_options(options: Mapping[str, Any]) -> None:
         numbers = value if isinstance(value, list | tuple) else [value]
         if value is not None and not all(_is_number(number) for number in numbers):
             raise ValueError(f"{name} must be a number or one number per channel, got {_shorten(value)}.")
+
+
+def check_size(height: Any, width: Any) -> None:
+    """Refuse sides that no picture has, before memory is taken for them.
+
+    Raises:
+        ValueError: names both.
+    """
+    for side in (height, width):
+        whole = isinstance(side, int) and not isinstance(side, bool)
+        if side is not None and not (whole and 0 <= side <= MAX_WHOLE_NUMBER):
+            raise ValueError(
+                f"size must have whole numbers of at most {MAX_WHOLE_NUMBER} as height and width, got"
+                f" {_shorten(height)} and {_shorten(width)}."
+            )
+
+
+@contextmanager
+def explain_misfits() -> Iterator[None]:
+    """Turn what transformers raises for options of a wrong kind into a ValueError."""
+    try:
+        yield
+    except (TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {_shorten(str(error))}"
+        raise ValueError(f"The image processor cannot work with these options ({reason}).") from error
 
 
 def _is_number(value: Any) -> bool:
