@@ -19,6 +19,7 @@ FLAGS = (
 )
 STATISTICS = ("image_mean", "image_std")
 MAX_WHOLE_NUMBER = 16_384
+MAX_MESSAGE = 1000  # characters
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -71,7 +72,13 @@ def explain_misfits() -> Iterator[None]:
     """Turn what transformers raises for options of a wrong kind into a ValueError."""
     try:
         yield
+    except ValueError as error:
+        if len(str(error)) > MAX_MESSAGE:  # it repeats an option that is absurdly long
+            raise ValueError(f"{str(error)[:MAX_MESSAGE]}...") from error
+        raise
     except (TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:
+        if "unexpected keyword" in str(error):  # a mistyped option, which transformers reports as Python does
+            raise
         reason = f"{type(error).__name__}: {_shorten(str(error))}"
         raise ValueError(f"The image processor cannot work with these options ({reason}).") from error
 
