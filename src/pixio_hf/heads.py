@@ -46,6 +46,24 @@ def concat_class_mean(patch_tokens: Tensor, class_tokens: Tensor, grid: tuple[in
     return features.view(batch_size, height, width, 2 * hidden_size).permute(0, 3, 1, 2)
 
 
+def make_resamplers(sizes: Sequence[int]) -> nn.ModuleList:
+    """What brings four levels of one grid to 4, 2, 1 and half of its size, finest first: (B, size, h, w) each."""
+    finest, fine, _, coarsest = sizes
+    return nn.ModuleList(
+        (
+            nn.ConvTranspose2d(finest, finest, 4, stride=4),
+            nn.ConvTranspose2d(fine, fine, 2, stride=2),
+            nn.Identity(),
+            nn.Conv2d(coarsest, coarsest, 3, stride=2, padding=1),
+        )
+    )
+
+
+def make_lateral_convs(sizes: Sequence[int], fusion_hidden_size: int) -> nn.ModuleList:
+    """3x3 convolutions without bias from each level to the width of the fused path: (B, size, h, w) -> (B, F, h, w)."""
+    return nn.ModuleList(nn.Conv2d(size, fusion_hidden_size, 3, padding=1, bias=False) for size in sizes)
+
+
 class DPTHead(nn.Module):
     """Fuse four depths of a transformer from coarse to fine: 4 x (B, C_in, h, w) -> (B, num_labels, H, W) logits.
 
@@ -68,20 +86,10 @@ class DPTHead(nn.Module):
         )
         if len(neck_hidden_sizes) != NUM_TAPS or min(neck_hidden_sizes) < 1:
             raise ValueError(f"neck_hidden_sizes needs {NUM_TAPS} positive sizes, got {list(neck_hidden_sizes)}.")
-        finest, fine, _, coarsest = neck_hidden_sizes
         self.in_channels = in_channels
         self.projections = nn.ModuleList(nn.Conv2d(in_channels, size, 1) for size in neck_hidden_sizes)
-        self.resamplers = nn.ModuleList(
-            (
-                nn.ConvTranspose2d(finest, finest, 4, stride=4),
-                nn.ConvTranspose2d(fine, fine, 2, stride=2),
-                nn.Identity(),
-                nn.Conv2d(coarsest, coarsest, 3, stride=2, padding=1),
-            )
-        )
-        self.lateral_convs = nn.ModuleList(
-            nn.Conv2d(size, fusion_hidden_size, 3, padding=1, bias=False) for size in neck_hidden_sizes
-        )
+        self.resamplers = make_resamplers(neck_hidden_sizes)
+        self.lateral_convs = make_lateral_convs(neck_hidden_sizes, fusion_hidden_size)
         self.fusions = nn.ModuleList(
             FusionBlock(fusion_hidden_size, is_deepest=level == NUM_TAPS - 1) for level in range(NUM_TAPS)
         )

@@ -55,13 +55,13 @@ def _read_npy(file: BinaryIO, num_bytes: int) -> np.ndarray:
     return np.load(file, allow_pickle=False)
 
 
-def read_exr(path: str | os.PathLike) -> np.ndarray:
-    """(H, W) float32: the channel Z, or the only channel, of an OpenEXR file.
+def read_exr(path: str | os.PathLike, name: str | None = None) -> np.ndarray:
+    """(H, W) float32: the channel Z, or the only channel, of an OpenEXR file. `name` is what errors call it.
 
     Raises:
         ValueError: OpenEXR is not installed, damaged, larger than Pillow allows of images, or several channels.
     """
-    name = show_path(path)
+    name = name or show_path(path)
     check_regular_file(path)
     try:
         import OpenEXR  # pyright: ignore[reportMissingImports]

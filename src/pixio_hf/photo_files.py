@@ -13,6 +13,8 @@ import PIL.Image
 from huggingface_hub.utils import get_session
 from PIL.Image import Transpose
 
+from .image_files import printable
+
 # How to turn a photo whose EXIF orientation is not 1 (upright).
 _TURNS = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -63,7 +65,7 @@ def check_regular_file(path: str | os.PathLike) -> None:
 
 def show_path(path: str | os.PathLike) -> str:
     """A path as text that can be printed, at most 200 characters; bytes that are no UTF-8 become escapes."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    text = printable(path)
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 

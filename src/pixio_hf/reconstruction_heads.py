@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .heads import ResidualUnit
+from .heads import NUM_TAPS, ResidualUnit, make_lateral_convs, make_resamplers
 
-NUM_LEVELS = 4
 NUM_DENSE_CHANNELS = 6  # ray 3, depth along it, confidence, mask
 
 
@@ -43,24 +42,14 @@ class ViewDenseHead(nn.Module):
 
     def __init__(self, in_channels: Sequence[int], neck_hidden_sizes: Sequence[int], fusion_hidden_size: int) -> None:
         super().__init__()
-        finest, fine, _, coarsest = neck_hidden_sizes
         half = fusion_hidden_size // 2
         self.projections = nn.ModuleList(
             nn.Conv2d(channels, size, 1) for channels, size in zip(in_channels, neck_hidden_sizes, strict=True)
         )
-        self.resamplers = nn.ModuleList(
-            (
-                nn.ConvTranspose2d(finest, finest, 4, stride=4),
-                nn.ConvTranspose2d(fine, fine, 2, stride=2),
-                nn.Identity(),
-                nn.Conv2d(coarsest, coarsest, 3, stride=2, padding=1),
-            )
-        )
-        self.lateral_convs = nn.ModuleList(
-            nn.Conv2d(size, fusion_hidden_size, 3, padding=1, bias=False) for size in neck_hidden_sizes
-        )
+        self.resamplers = make_resamplers(neck_hidden_sizes)
+        self.lateral_convs = make_lateral_convs(neck_hidden_sizes, fusion_hidden_size)
         self.fusions = nn.ModuleList(
-            ViewFusionBlock(fusion_hidden_size, is_deepest=level == NUM_LEVELS - 1) for level in range(NUM_LEVELS)
+            ViewFusionBlock(fusion_hidden_size, is_deepest=level == NUM_TAPS - 1) for level in range(NUM_TAPS)
         )
         self.output_conv = nn.Conv2d(fusion_hidden_size, half, 3, padding=1)
         self.predict = nn.Sequential(
@@ -71,10 +60,10 @@ class ViewDenseHead(nn.Module):
         """Predict from four maps of one grid, the encoder's first and the last block's last."""
         height, width = features[0].shape[-2:]
         path = None
-        for level in reversed(range(NUM_LEVELS)):
+        for level in reversed(range(NUM_TAPS)):
             lateral = self.lateral_convs[level](self.resamplers[level](self.projections[level](features[level])))
             path = self.fusions[level](lateral, path)
-            if level == NUM_LEVELS - 1:
+            if level == NUM_TAPS - 1:
                 path = path[..., :height, :width]  # an odd grid was rounded up before it was doubled
         path = F.interpolate(self.output_conv(path), size=output_size, mode="bilinear", align_corners=True)
         return self.predict(path)

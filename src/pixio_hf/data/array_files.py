@@ -8,11 +8,12 @@ import io
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from ..image_files import check_num_pixels, check_regular
+from ..map_files import read_exr
 
 _NPY, _ZIP, _EXR = b"\x93NUMPY", b"PK\x03\x04", b"\x76\x2f\x31\x01"
 # Names under which one of several arrays of an .npz is taken.
@@ -90,22 +91,11 @@ def _read_npz(file: IO[bytes], keys: tuple[str, ...]) -> np.ndarray:
 
 
 def _read_exr(source: str | Path | bytes) -> np.ndarray:
-    """The channel Z, or the only channel, of an OpenEXR file."""
-    try:
-        import OpenEXR  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ValueError("reading .exr needs OpenEXR: pip install 'pixio-hf[exr]'.") from error
-    if isinstance(source, bytes):
-        # Older releases read no streams.
-        with tempfile.NamedTemporaryFile(suffix=".exr") as file:
-            file.write(source)
-            file.flush()
-            return _read_exr(file.name)
-    header: Any = OpenEXR.File(str(source), separate_channels=True, header_only=True).header()
-    first, last = header["dataWindow"]
-    check_num_pixels(int(last[0]) - int(first[0]) + 1, int(last[1]) - int(first[1]) + 1)
-    channels = OpenEXR.File(str(source), separate_channels=True).channels()
-    name = "Z" if "Z" in channels else next(iter(channels))
-    if len(channels) > 1 and name != "Z":
-        raise ValueError(f"it must have one channel or a channel Z, got {', '.join(sorted(channels))}.")
-    return np.asarray(channels[name].pixels, dtype=np.float32)
+    """The channel Z, or the only channel, of an OpenEXR file or its bytes."""
+    if not isinstance(source, bytes):
+        return read_exr(source, "the file")
+    # OpenEXR reads no streams.
+    with tempfile.NamedTemporaryFile(suffix=".exr") as file:
+        file.write(source)
+        file.flush()
+        return read_exr(file.name, "the file")
