@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 
 from pixio_hf import PixioConfig, PixioModel
 from pixio_hf.checkpoint_names import memory_to_hub_name
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state
+from pixio_hf.conversion.key_mapping import hub_to_reference_state
 
 SAMPLING_SECONDS = 0.005
 CONVERT = Path(__file__).resolve().parents[1] / "conversion" / "convert_checkpoint.py"
@@ -36,7 +36,7 @@ import torch
 from transformers import AutoModel
 from pixio_hf import PixioConfig
 from pixio_hf.checkpoint_names import hub_to_memory_name
-from pixio_hf.checkpoints.key_mapping import reference_to_hub_state
+from pixio_hf.conversion.key_mapping import reference_to_hub_state
 
 source, target, preset, max_shard_size = sys.argv[1:]
 state = torch.load(source, map_location="cpu")

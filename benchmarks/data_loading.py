@@ -3,8 +3,8 @@
 
     python benchmarks/data_loading.py [--quality 75] [--rounds 20]
 
-Baseline: PIL decoding, torchvision's RandomResizedCrop (bicubic), ToTensor, Normalize. Ours: pixio_hf.data.decoding, as
-the pre-training script uses it. Both start from the same bytes in memory and end as one normalised
+Baseline: PIL decoding, torchvision's RandomResizedCrop (bicubic), ToTensor, Normalize. Ours:
+pixio_hf.data.streaming.decoding, as the pre-training script uses it. Both start from the same bytes in memory and end as one normalised
 float batch (B, 3, 256, 256). The files are the bundled photos, enlarged and saved again at the JPEG quality that Pillow
 takes by default, 75 (4:2:0). Every bit of a JPEG has to be read: the larger the file, the smaller the ratio.
 """
@@ -24,7 +24,7 @@ from torchvision import transforms
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 import pixio_hf
-from pixio_hf.data.decoding import decode_random_crop, normalize_crops, stack_crops
+from pixio_hf.data.streaming.decoding import decode_random_crop, normalize_crops, stack_crops
 
 SIZES = ((500, 375), (1024, 768), (2048, 1536))  # width, height
 BATCH_SIZE, IMAGE_SIZE, SCALE = 32, 256, (0.2, 1.0)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioImageProcessor, bundled_checkpoint
-from pixio_hf.data.depth_datasets import open_depth_dataset
+from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
 from pixio_hf.evaluation.depth import evaluate_depth
 from pixio_hf.evaluation.prediction import PredictionOptions
 

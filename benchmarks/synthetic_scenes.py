@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from pixio_hf.data.synthetic_scenes import render_scenes
+from pixio_hf.synthetic import render_scenes
 
 SCENES_PER_PROCESS = 96
 

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 
 import pixio_hf  # noqa: F401 - registers the models that verification opens through AutoModel
-from pixio_hf.checkpoints.hub import check_repo_id, push_folder
-from pixio_hf.checkpoints.importing import convert_checkpoint
-from pixio_hf.checkpoints.reading import KINDS
-from pixio_hf.cli.script_exit import run_script
+from pixio_hf.conversion.convert import convert_checkpoint
+from pixio_hf.conversion.reading import KINDS
+from pixio_hf.hub.push import check_repo_id, push_folder
+from pixio_hf.script_exit import run_script
 
 DTYPES = ("float32", "float16", "bfloat16")
 

@@ -12,8 +12,8 @@ key and value are one matrix in the original.
 import argparse
 import sys
 
-from pixio_hf.checkpoints.exporting import export_checkpoint
-from pixio_hf.cli.script_exit import run_script
+from pixio_hf.conversion.export import export_checkpoint
+from pixio_hf.script_exit import run_script
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pixio_hf.checkpoints.hub import push_folder
-from pixio_hf.checkpoints.hub_plan import PushPlan
+from pixio_hf.hub.push import push_folder
+from pixio_hf.hub.upload_plan import PushPlan
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -77,7 +77,7 @@ def folder_to_send(model_dir: Path, with_code: bool) -> Iterator[Path]:
     if not with_code or not model_dir.is_dir():
         yield model_dir
         return
-    from pixio_hf.checkpoints.remote_code import write_remote_code
+    from pixio_hf.hub.remote_code import write_remote_code
 
     source = model_dir.resolve()
     with tempfile.TemporaryDirectory(prefix="pixio-hf-push-") as temporary:

@@ -14,9 +14,9 @@ import os
 import sys
 from pathlib import Path
 
-from pixio_hf.checkpoints.card_texts import OWN_MODELS
-from pixio_hf.checkpoints.in_progress import file_in_progress
-from pixio_hf.checkpoints.model_card import CARD_NAMES, render_checkpoint_card
+from pixio_hf.files import file_in_progress
+from pixio_hf.model_cards.model_card import CARD_NAMES, render_checkpoint_card
+from pixio_hf.model_cards.texts import OWN_MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pixio_hf.checkpoints.dimensions import expected_shapes
+from pixio_hf.conversion.dimensions import expected_shapes
 
 SIZES = {
     "hidden_size": 4,

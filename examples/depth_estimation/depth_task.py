@@ -9,22 +9,22 @@ import torch
 from tqdm.auto import tqdm
 
 from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioImageProcessor
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.checkpoints.finetuned_card import FineTuning, render_finetuned_card
-from pixio_hf.checkpoints.hub import push_folder
-from pixio_hf.data.depth import DepthCollator
-from pixio_hf.data.depth_datasets import find_depth_protocol, open_depth_dataset
-from pixio_hf.data.paired_augmentation import AugmentedDataset, DepthAugmentation
-from pixio_hf.data.synthetic_scenes import SYNTHETIC_DATASETS
+from pixio_hf.bundled import find_checkpoint
+from pixio_hf.data.labelled.depth_batches import DepthCollator
+from pixio_hf.data.labelled.depth_datasets import find_depth_protocol, open_depth_dataset
+from pixio_hf.data.labelled.paired_augmentation import AugmentedDataset, DepthAugmentation
 from pixio_hf.evaluation.baselines import Baselines, depth_baselines, describe_baselines, warn_unless_better
 from pixio_hf.evaluation.depth import evaluate_depth
 from pixio_hf.evaluation.prediction import PredictionOptions
 from pixio_hf.evaluation.processes import process_index
-from pixio_hf.training.best_weights import BestWeights
-from pixio_hf.training.fine_tuning_arguments import FineTuningArguments
-from pixio_hf.training.fine_tuning_recipes import DEPTH_RECIPES, DepthRecipe, choose_recipe, suit_checkpoint
-from pixio_hf.training.run_folder import save_final_model, write_json
-from pixio_hf.training.starting_model import count_encoder_parameters, load_starting_model
+from pixio_hf.finetuning.arguments import FineTuningArguments
+from pixio_hf.finetuning.best_checkpoint import BestWeights
+from pixio_hf.finetuning.recipes import DEPTH_RECIPES, DepthRecipe, choose_recipe, suit_checkpoint
+from pixio_hf.finetuning.run_folder import save_final_model, write_json
+from pixio_hf.finetuning.starting_model import count_encoder_parameters, load_starting_model
+from pixio_hf.hub.push import push_folder
+from pixio_hf.model_cards.finetuned_card import FineTuning, render_finetuned_card
+from pixio_hf.synthetic import SYNTHETIC_DATASETS
 
 DEFAULT_MODEL = "pixio-tiny-depth"
 SMOKE_MODEL = {"hidden_size": 28, "num_hidden_layers": 4, "neck_hidden_sizes": [4, 8, 8, 8], "fusion_hidden_size": 4}

@@ -20,13 +20,13 @@ import torch
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioForDepthEstimation, PixioImageProcessor
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import require_positive, run_script
-from pixio_hf.data.depth import mean_depth
-from pixio_hf.data.depth_datasets import open_depth_dataset
+from pixio_hf.bundled import find_checkpoint
+from pixio_hf.data.labelled.depth_batches import mean_depth
+from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
 from pixio_hf.evaluation.depth import evaluate_depth
 from pixio_hf.evaluation.prediction import PredictionOptions
 from pixio_hf.metrics.depth import DepthMetrics
+from pixio_hf.script_exit import require_positive, run_script
 
 DTYPES = ("float32", "bfloat16", "float16")
 

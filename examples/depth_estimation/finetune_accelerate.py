@@ -40,17 +40,17 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
-from pixio_hf.cli.script_exit import run_script
 from pixio_hf.evaluation.baselines import describe_baselines
-from pixio_hf.training.best_weights import BestWeights
-from pixio_hf.training.endless_batches import endless_batches
-from pixio_hf.training.fine_tuning_recipes import count_steps, share_batch, suit_set, warn_of_few_steps
-from pixio_hf.training.resume import find_last_checkpoint, lock_output_dir, save_checkpoint, seed_pass
-from pixio_hf.training.run_folder import check_same_run
+from pixio_hf.finetuning.best_checkpoint import BestWeights
+from pixio_hf.finetuning.endless_batches import endless_batches
+from pixio_hf.finetuning.recipes import count_steps, share_batch, suit_set, warn_of_few_steps
+from pixio_hf.finetuning.run_folder import check_same_run
+from pixio_hf.finetuning.trainable_model import make_optimizer, select_trainable
+from pixio_hf.script_exit import run_script
+from pixio_hf.training.checkpointing import find_last_checkpoint, lock_output_dir, save_checkpoint, seed_pass
+from pixio_hf.training.ema import WeightAverage
 from pixio_hf.training.schedules import warmup_polynomial
 from pixio_hf.training.trackers import choose_tracker
-from pixio_hf.training.trainable_model import make_optimizer, select_trainable
-from pixio_hf.training.weight_average import WeightAverage
 
 
 def main(args: DepthArguments) -> None:

@@ -8,7 +8,7 @@
     python examples/depth_estimation/finetune_trainer.py --model runs/pixio-tiny/model --output_dir runs/depth
     python examples/depth_estimation/finetune_trainer.py --smoke --output_dir runs/smoke
 
-A recipe says what is trained and how (pixio_hf.training.fine_tuning_recipes); arguments replace parts of it. The paper's
+A recipe says what is trained and how (pixio_hf.finetuning.recipes); arguments replace parts of it. The paper's
 train the head alone; --freeze_encoder False --layer_decay 0.75 trains everything, --lora_rank 8 the head and adapters.
 Several GPUs: `accelerate launch` in place of `python`; the total batch stays what the recipe says.
 
@@ -45,17 +45,17 @@ from depth_task import (
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import HfArgumentParser, TrainingArguments, set_seed
 
-from pixio_hf.cli.script_exit import run_script
 from pixio_hf.evaluation.baselines import describe_baselines
-from pixio_hf.training.best_weights import BestWeights
-from pixio_hf.training.fine_tuning_recipes import count_steps, share_batch, suit_set, warn_of_few_steps
-from pixio_hf.training.protocol_trainer import ProtocolTrainer, find_complete_checkpoint
-from pixio_hf.training.resume import lock_output_dir
-from pixio_hf.training.run_folder import check_same_run
+from pixio_hf.finetuning.best_checkpoint import BestWeights
+from pixio_hf.finetuning.recipes import count_steps, share_batch, suit_set, warn_of_few_steps
+from pixio_hf.finetuning.run_folder import check_same_run
+from pixio_hf.finetuning.trainable_model import make_optimizer, select_trainable
+from pixio_hf.finetuning.trainer import ProtocolTrainer, find_complete_checkpoint
+from pixio_hf.script_exit import run_script
+from pixio_hf.training.checkpointing import lock_output_dir
+from pixio_hf.training.ema import WeightAverage
 from pixio_hf.training.schedules import warmup_polynomial
 from pixio_hf.training.trackers import choose_tracker
-from pixio_hf.training.trainable_model import make_optimizer, select_trainable
-from pixio_hf.training.weight_average import WeightAverage
 
 
 def main(args: DepthArguments) -> None:

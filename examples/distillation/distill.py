@@ -16,7 +16,7 @@ The learning rate follows from the recipe's base rate and the total batch, over 
 and masks belong to the samples: N processes do what one does with N times the batch, and all students see the same patches.
 With examples/accelerate_configs/fsdp2_5b.yaml the students are sharded over the GPUs (FSDP2); each GPU has a whole teacher.
 
-The default data set is rendered, not photographed: synthetic rooms of pixio_hf.data.synthetic_scenes. --dataset takes
+The default data set is rendered, not photographed: synthetic rooms of pixio_hf.synthetic. --dataset takes
 your own images instead, a folder or shards. Interrupt it at any time; the same command continues from the last checkpoint.
 
 Measured: pixio-tiny (8 blocks of 224) to 4 blocks of 112 (a config.json) by the default recipe and `--mixed_precision no`,
@@ -37,19 +37,19 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import run_script
+from pixio_hf.bundled import find_checkpoint
 from pixio_hf.configuration_pixio import PRESETS
-from pixio_hf.data.decoding import normalize_crops
-from pixio_hf.data.mask_noise import draw_mask_noise
-from pixio_hf.data.pretraining_loader import open_pretraining_stream
-from pixio_hf.data.pretraining_stream import StreamOptions
+from pixio_hf.data.streaming.decoding import normalize_crops
+from pixio_hf.data.streaming.loader import open_pretraining_stream
+from pixio_hf.data.streaming.mask_noise import draw_mask_noise
+from pixio_hf.data.streaming.stream import StreamOptions
 from pixio_hf.masking import num_mask_blocks
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
+from pixio_hf.script_exit import run_script
+from pixio_hf.training.checkpointing import replace_folder
 from pixio_hf.training.distillation_recipes import RECIPES, DistillationRecipe
 from pixio_hf.training.distributed import check_num_processes, keep_loss_in_float32, save_whole_model
 from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.resume import replace_folder
 from pixio_hf.training.run_checkpoints import resume_run, save_run
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
 from pixio_hf.training.teachers import DistillationTeacher, load_teacher

@@ -24,15 +24,15 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForImageClassification, PixioImageProcessor
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import require_positive, run_script
-from pixio_hf.data.depth_datasets import open_depth_dataset
-from pixio_hf.data.image_labels import open_image_labels
+from pixio_hf.bundled import find_checkpoint
+from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
+from pixio_hf.data.labelled.image_labels import open_image_labels
 from pixio_hf.evaluation.knn import center_crop
-from pixio_hf.training.resume import replace_folder
-from pixio_hf.training.run_folder import empty_folder, write_json
+from pixio_hf.finetuning.run_folder import empty_folder, write_json
+from pixio_hf.finetuning.shuffled_batches import shuffled_batches
+from pixio_hf.script_exit import require_positive, run_script
+from pixio_hf.training.checkpointing import replace_folder
 from pixio_hf.training.schedules import warmup_cosine
-from pixio_hf.training.shuffled_batches import shuffled_batches
 
 SYNTHETIC_CLASSES = ("synthetic-rooms", "synthetic-outdoor")
 

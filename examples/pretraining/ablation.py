@@ -6,7 +6,7 @@
     python examples/pretraining/ablation.py --smoke --output_dir runs/smoke
 
 Each run is one variant with one seed: pre-training on rendered rooms, then a linear and a DPT depth head on the frozen
-encoder, evaluated on held-out rooms. The rooms are synthetic (pixio_hf.data.synthetic_scenes). Finished runs are kept in
+encoder, evaluated on held-out rooms. The rooms are synthetic (pixio_hf.synthetic). Finished runs are kept in
 OUTPUT_DIR/runs; the same command goes on with those that are missing. Table and plot are made of whatever is finished.
 Hardware, time and result stand in docs/ablation.md.
 """
@@ -29,12 +29,12 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
-from pixio_hf.cli.script_exit import run_script
-from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
+from pixio_hf.finetuning.shuffled_batches import shuffled_batches
+from pixio_hf.script_exit import run_script
+from pixio_hf.synthetic import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
 from pixio_hf.training.flops import pretraining_flops
 from pixio_hf.training.parameter_groups import weight_decay_groups
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
-from pixio_hf.training.shuffled_batches import shuffled_batches
 
 MAE: dict[str, Any] = {"decoder_num_hidden_layers": 1, "mask_grid_size": 1, "n_cls_tokens": 1}
 DEEP = {**MAE, "decoder_num_hidden_layers": 4}

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
+from pixio_hf.finetuning.shuffled_batches import shuffled_batches
 from pixio_hf.heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
 from pixio_hf.losses import silog_loss
 from pixio_hf.metrics.depth import DepthMetrics
 from pixio_hf.training.schedules import warmup_polynomial
-from pixio_hf.training.shuffled_batches import shuffled_batches
 
 NUM_TAPS = {"linear": 1, "dpt": 4}
 

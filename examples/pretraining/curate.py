@@ -32,16 +32,16 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import run_script
-from pixio_hf.data.curation import CurationTests
-from pixio_hf.data.curation_files import locate_statistics, read_finished, write_statistics
-from pixio_hf.data.curation_report import CurationSummary, write_report
-from pixio_hf.data.image_statistics import DEFINITION, reconstruction_losses
-from pixio_hf.data.pretraining_stream import check_damage
-from pixio_hf.data.shard_statistics import measure_shard
-from pixio_hf.data.shards import find_shards
-from pixio_hf.data.synthetic_scenes import TRAIN_SEEDS, SyntheticSceneDataset
+from pixio_hf.bundled import find_checkpoint
+from pixio_hf.data.curation.image_statistics import DEFINITION, reconstruction_losses
+from pixio_hf.data.curation.report import CurationSummary, write_report
+from pixio_hf.data.curation.selection import CurationTests
+from pixio_hf.data.curation.shard_statistics import measure_shard
+from pixio_hf.data.curation.statistics_files import locate_statistics, read_finished, write_statistics
+from pixio_hf.data.streaming.shards import find_shards
+from pixio_hf.data.streaming.stream import check_damage
+from pixio_hf.script_exit import run_script
+from pixio_hf.synthetic import TRAIN_SEEDS, SyntheticSceneDataset
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioForPreTraining, PixioImageProcessor
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import require_positive, run_script
-from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, SyntheticSceneDataset
+from pixio_hf.bundled import find_checkpoint
 from pixio_hf.losses import masked_pixel_loss
 from pixio_hf.masking import num_mask_blocks
+from pixio_hf.script_exit import require_positive, run_script
+from pixio_hf.synthetic import HELD_OUT_SEEDS, SyntheticSceneDataset
 
 
 @dataclass(frozen=True)

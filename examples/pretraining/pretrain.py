@@ -11,7 +11,7 @@
 --recipe sets what no other argument sets; the learning rate follows from its base rate and the total batch, over processes
 and gradient accumulation. Crops and masks belong to the samples: N processes do what one does with N times the batch.
 
-The default data set is rendered, not photographed: synthetic rooms of pixio_hf.data.synthetic_scenes. A folder of images
+The default data set is rendered, not photographed: synthetic rooms of pixio_hf.synthetic. A folder of images
 or shards (.tar in WebDataset layout, .parquet; local or on the Hub) take their place with --dataset. Interrupt or kill it
 at any time; the same command, with as many processes and workers, continues from the last checkpoint to the same weights.
 Hardware, time and result of the bundled pixio-tiny stand in model_cards/pixio-tiny.md.
@@ -29,14 +29,15 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import require_positive, run_script
-from pixio_hf.data.curation import CurationTests, open_curation
-from pixio_hf.data.decoding import normalize_crops
-from pixio_hf.data.mask_noise import draw_mask_noise
-from pixio_hf.data.pretraining_loader import open_pretraining_stream
-from pixio_hf.data.pretraining_stream import StreamOptions
+from pixio_hf.bundled import find_checkpoint
+from pixio_hf.data.curation.selection import CurationTests, open_curation
+from pixio_hf.data.streaming.decoding import normalize_crops
+from pixio_hf.data.streaming.loader import open_pretraining_stream
+from pixio_hf.data.streaming.mask_noise import draw_mask_noise
+from pixio_hf.data.streaming.stream import StreamOptions
 from pixio_hf.masking import num_mask_blocks
+from pixio_hf.script_exit import require_positive, run_script
+from pixio_hf.training.checkpointing import checkpoint_path, lock_output_dir, replace_folder
 from pixio_hf.training.distributed import (
     check_num_processes,
     keep_loss_in_float32,
@@ -44,13 +45,12 @@ from pixio_hf.training.distributed import (
     save_whole_model,
 )
 from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.pictures import save_reconstruction_panel
 from pixio_hf.training.pretraining_recipes import RECIPES, PretrainingRecipe, choose_recipe
-from pixio_hf.training.resume import checkpoint_path, lock_output_dir, replace_folder
 from pixio_hf.training.run_checkpoints import resume_run, save_run
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
 from pixio_hf.training.throughput import ThroughputMeter
 from pixio_hf.training.trackers import choose_tracker
+from pixio_hf.visualization.reconstruction import save_reconstruction_panel
 
 
 @dataclass(frozen=True)

@@ -29,19 +29,19 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor, PixioModel
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.cli.script_exit import require_positive, run_script
-from pixio_hf.data.decoding import normalize_crops
-from pixio_hf.data.mask_noise import draw_mask_noise
-from pixio_hf.data.pretraining_loader import open_pretraining_stream
-from pixio_hf.data.pretraining_stream import StreamOptions
+from pixio_hf.bundled import find_checkpoint
+from pixio_hf.data.streaming.decoding import normalize_crops
+from pixio_hf.data.streaming.loader import open_pretraining_stream
+from pixio_hf.data.streaming.mask_noise import draw_mask_noise
+from pixio_hf.data.streaming.stream import StreamOptions
 from pixio_hf.masking import num_mask_blocks
+from pixio_hf.script_exit import require_positive, run_script
+from pixio_hf.training.checkpointing import lock_output_dir, replace_folder
 from pixio_hf.training.distributed import check_num_processes
 from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.pictures import save_reconstruction_panel
-from pixio_hf.training.resume import lock_output_dir, replace_folder
 from pixio_hf.training.run_checkpoints import resume_run, save_run
 from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
+from pixio_hf.visualization.reconstruction import save_reconstruction_panel
 
 DECODER_SIZES = ("decoder_hidden_size", "decoder_num_hidden_layers", "decoder_num_attention_heads")
 

@@ -11,14 +11,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from pixio_hf import PixioConfig, PixioForSemanticSegmentation, PixioImageProcessor
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.checkpoints.finetuned_card import FineTuning, render_finetuned_card
-from pixio_hf.checkpoints.hub import push_folder
-from pixio_hf.data.depth_datasets import open_depth_dataset
-from pixio_hf.data.distance_classes import DISTANCE_CLASSES, DistanceClasses
-from pixio_hf.data.paired_augmentation import AugmentedDataset, SegmentationAugmentation
-from pixio_hf.data.segmentation_datasets import find_segmentation_protocol, open_segmentation_dataset
-from pixio_hf.data.synthetic_scenes import SYNTHETIC_DATASETS
+from pixio_hf.bundled import find_checkpoint
+from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
+from pixio_hf.data.labelled.distance_classes import DISTANCE_CLASSES, DistanceClasses
+from pixio_hf.data.labelled.paired_augmentation import AugmentedDataset, SegmentationAugmentation
+from pixio_hf.data.labelled.segmentation_datasets import find_segmentation_protocol, open_segmentation_dataset
 from pixio_hf.evaluation.baselines import (
     Baselines,
     describe_baselines,
@@ -28,16 +25,19 @@ from pixio_hf.evaluation.baselines import (
 from pixio_hf.evaluation.prediction import PredictionOptions
 from pixio_hf.evaluation.processes import process_index
 from pixio_hf.evaluation.segmentation import evaluate_segmentation
-from pixio_hf.training.best_weights import BestWeights
-from pixio_hf.training.fine_tuning_arguments import FineTuningArguments
-from pixio_hf.training.fine_tuning_recipes import (
+from pixio_hf.finetuning.arguments import FineTuningArguments
+from pixio_hf.finetuning.best_checkpoint import BestWeights
+from pixio_hf.finetuning.recipes import (
     SEGMENTATION_RECIPES,
     FineTuningRecipe,
     choose_recipe,
     suit_checkpoint,
 )
-from pixio_hf.training.run_folder import save_final_model, write_json
-from pixio_hf.training.starting_model import count_encoder_parameters, load_starting_model
+from pixio_hf.finetuning.run_folder import save_final_model, write_json
+from pixio_hf.finetuning.starting_model import count_encoder_parameters, load_starting_model
+from pixio_hf.hub.push import push_folder
+from pixio_hf.model_cards.finetuned_card import FineTuning, render_finetuned_card
+from pixio_hf.synthetic import SYNTHETIC_DATASETS
 
 DEFAULT_MODEL = "pixio-tiny"
 SMOKE_MODEL = {"hidden_size": 28, "num_hidden_layers": 4, "neck_hidden_sizes": [4, 8, 8, 8], "fusion_hidden_size": 4}

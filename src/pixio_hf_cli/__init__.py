@@ -13,11 +13,11 @@ from typing import Annotated
 
 import typer
 
-from .compare import compare
-from .data import check_data
-from .evaluate import evaluate_app
-from .models import list_models
-from .options import (
+from pixio_hf_cli.compare import compare
+from pixio_hf_cli.data import check_data
+from pixio_hf_cli.evaluate import evaluate_app
+from pixio_hf_cli.models import list_models
+from pixio_hf_cli.options import (
     Device,
     DeviceChoice,
     Dtype,
@@ -29,7 +29,7 @@ from .options import (
     plain_errors,
     verbosity,
 )
-from .result_files import (
+from pixio_hf_cli.result_files import (
     FEATURE_ENDINGS,
     RECONSTRUCTION_ENDINGS,
     check_folder,

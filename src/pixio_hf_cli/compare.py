@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Device, DeviceChoice, Dtype, DtypeChoice, OutputFolder, Overwrite, plain_errors
+from pixio_hf_cli.options import Device, DeviceChoice, Dtype, DtypeChoice, OutputFolder, Overwrite, plain_errors
 
 
 def compare(

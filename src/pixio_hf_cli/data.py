@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import OutputFolder, Overwrite, plain_errors
+from pixio_hf_cli.options import OutputFolder, Overwrite, plain_errors
 
 
 class Task(str, Enum):

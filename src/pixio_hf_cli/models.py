@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import plain_errors, read_names
+from pixio_hf_cli.options import plain_errors, read_names
 
 COLUMNS = ("name", "kind", "parameters", "size", "licence", "task", "on this machine")
 META_LICENCE = "FAIR Noncommercial Research License"

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from .option_names import find_command, name_options
+from pixio_hf_cli.option_names import find_command, name_options
 
 # What commands import of an extra of pyproject.toml.
 EXTRAS = {"demo": ("matplotlib",)}

@@ -12,10 +12,10 @@ from torch import Tensor
 from transformers import AutoImageProcessor, AutoModel, pipeline
 
 from pixio_hf import PixioForDepthEstimation, PixioForPreTraining, PixioModel, bundled_checkpoint
-from pixio_hf.checkpoints.bundled import ASSETS
-from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, render_scenes
+from pixio_hf.bundled import ASSETS
 from pixio_hf.losses import masked_pixel_loss
 from pixio_hf.metrics.depth import DepthMetrics
+from pixio_hf.synthetic import HELD_OUT_SEEDS, render_scenes
 
 NAMES = ("pixio-tiny", "pixio-tiny-depth")
 MAX_BYTES = 12_000_000

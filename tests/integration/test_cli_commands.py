@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioForPreTraining, PixioImageProcessor, PixioModel
 from pixio_hf.cli.loading import load_model
 from pixio_hf.cli.reconstruct import reconstruct_photo
-from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, render_scenes
+from pixio_hf.synthetic import HELD_OUT_SEEDS, render_scenes
 from pixio_hf_cli import app
 
 TINY = {

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import pixio_hf.cli.compare
 from pixio_hf import PixioModel
-from pixio_hf.data.depth_datasets import open_depth_dataset
+from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
 from pixio_hf.evaluation.comparison import ComparisonRecipe, compare_model, train_probe
 from pixio_hf.evaluation.depth import evaluate_depth
 from pixio_hf.evaluation.prediction import PredictionOptions

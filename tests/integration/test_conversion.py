@@ -16,12 +16,12 @@ from transformers import AutoImageProcessor, AutoModel
 
 import pixio_hf
 from pixio_hf.checkpoint_names import memory_to_hub_name
-from pixio_hf.checkpoints import importing, verification
-from pixio_hf.checkpoints.exporting import export_checkpoint
-from pixio_hf.checkpoints.importing import convert_checkpoint
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, reference_to_hub_state
-from pixio_hf.checkpoints.verification import MODEL_CLASSES
-from pixio_hf.checkpoints.writing import write_weights
+from pixio_hf.conversion import convert, verification
+from pixio_hf.conversion.convert import convert_checkpoint
+from pixio_hf.conversion.export import export_checkpoint
+from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
+from pixio_hf.conversion.verification import MODEL_CLASSES
+from pixio_hf.conversion.writing import write_weights
 from tests.tiny_models import (
     SPELLINGS,
     assert_same_state,
@@ -200,11 +200,11 @@ def test_a_wrong_conversion_fails_and_leaves_nothing(tmp_path, monkeypatch):
     write_original(tmp_path / "original.pth", "encoder")
     # The same weights under wrong names: only the outputs tell.
     with monkeypatch.context() as patched:
-        patched.setattr(importing, "reference_to_hub_state", swap_query_and_key)
+        patched.setattr(convert, "reference_to_hub_state", swap_query_and_key)
         with pytest.raises(ValueError, match="Verification failed: last_hidden_state of the converted model differs"):
             convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS)
         # Too large to compute outputs of: tensors are compared, and the report says so.
-        patched.setattr(importing, "LARGEST_FORWARD", 1000)
+        patched.setattr(convert, "LARGEST_FORWARD", 1000)
         report = convert_checkpoint(tmp_path / "original.pth", tmp_path / "large", overrides=FIELDS)
         assert report["verification"]["method"] == "tensors"
         assert "bit for bit" in report["verification"]["note"]
@@ -214,7 +214,7 @@ def test_a_wrong_conversion_fails_and_leaves_nothing(tmp_path, monkeypatch):
         name = "encoder.layer.1.norm1.bias"
         write_weights(folder, {**tensors, name: tensors[name] + 1e-6}, plan, dtype)
 
-    monkeypatch.setattr(importing, "write_weights", write_other_bits)
+    monkeypatch.setattr(convert, "write_weights", write_other_bits)
     with pytest.raises(ValueError, match=r"different from the source: \['encoder\.layer\.1\.norm1\.bias'\]"):
         convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "original.pth"]
@@ -296,7 +296,7 @@ def test_convert_script_uploads_what_it_wrote(tmp_path, monkeypatch, capsys):
         if repo_id == "owner/refused":
             raise ValueError("The Hub says no.")
 
-    monkeypatch.setattr("pixio_hf.checkpoints.hub.push_folder", push_folder)
+    monkeypatch.setattr("pixio_hf.hub.push.push_folder", push_folder)
     command = ("convert_checkpoint.py", tmp_path / "original.pth", tmp_path / "hub", "--set", "num_attention_heads=4")
     code, _, errors = run_script(monkeypatch, capsys, *command, "--push-to-hub", "no repository")
     assert code == 2, errors

@@ -16,11 +16,11 @@ from torch.nn import functional
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioForPreTraining, PixioImageProcessor, PixioModel
-from pixio_hf.data.curation import CurationTests, open_curation
-from pixio_hf.data.curation_files import read_statistics
-from pixio_hf.data.pretraining_loader import open_pretraining_stream
-from pixio_hf.data.pretraining_stream import StreamOptions
-from pixio_hf.data.sample_order import derive_seed, draw_uniform
+from pixio_hf.data.curation.selection import CurationTests, open_curation
+from pixio_hf.data.curation.statistics_files import read_statistics
+from pixio_hf.data.streaming.loader import open_pretraining_stream
+from pixio_hf.data.streaming.sample_order import derive_seed, draw_uniform
+from pixio_hf.data.streaming.stream import StreamOptions
 from tests.integration.test_examples import EXAMPLES, Interrupted, load_script, reset_accelerate
 from tests.shard_files import write_tar
 from tests.tiny_models import tiny_config

@@ -15,7 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from pixio_hf import PixioForDepthEstimation, PixioForSemanticSegmentation, PixioImageProcessor, PixioModel
-from pixio_hf.data.distance_classes import DISTANCE_CLASSES
+from pixio_hf.data.labelled.distance_classes import DISTANCE_CLASSES
 from pixio_hf_cli import app
 from tests.tiny_models import randomize_weights, tiny_config
 
@@ -169,7 +169,7 @@ def test_pictures_that_fail_cost_no_results(models, tmp_path, monkeypatch):
         assert (tmp_path / "out" / "results.json").is_file()
         raise RuntimeError("no font")
 
-    monkeypatch.setattr("pixio_hf.evaluation.worst_cases.draw_depth_cases", fail)
+    monkeypatch.setattr("pixio_hf.visualization.worst_cases.draw_depth_cases", fail)
     options = ("--model", models / "depth", "--data", "synthetic-rooms", "--num-images", 3, "--out", tmp_path / "out")
     printed = evaluate("depth", *options)
     assert all(f"Warning: {name} could not be drawn: no font" in printed for name in PICTURES)

@@ -10,10 +10,10 @@ import pytest
 from huggingface_hub import HfApi, constants
 
 from pixio_hf import PixioForPreTraining, PixioImageProcessor
-from pixio_hf.checkpoints import hub_requests
-from pixio_hf.checkpoints.card_signature import sign_card
-from pixio_hf.checkpoints.hub import push_folder
-from pixio_hf.checkpoints.hub_requests import NUM_TRIES, HubError
+from pixio_hf.hub import requests as hub_requests
+from pixio_hf.hub.push import push_folder
+from pixio_hf.hub.requests import NUM_TRIES, HubError
+from pixio_hf.model_cards.signature import sign_card
 from tests.hub_server import READER, WRITER, running_hub
 from tests.tiny_models import randomize_weights, tiny_config
 
@@ -336,7 +336,7 @@ def test_waits_as_long_as_asked_within_limits(hub, folder, sleeps):
 
 
 def test_an_answer_that_never_comes_is_a_timeout(hub, folder, sleeps, monkeypatch):
-    monkeypatch.setattr("pixio_hf.checkpoints.hub_requests.TIMEOUT", hub_requests.httpx.Timeout(0.3))
+    monkeypatch.setattr("pixio_hf.hub.requests.TIMEOUT", hub_requests.httpx.Timeout(0.3))
     hub.slow("create", seconds=30)
     with pytest.raises(HubError, match=r"Creating the repository: no whole answer \(ReadTimeout"):
         push(hub, folder)

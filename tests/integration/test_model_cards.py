@@ -16,11 +16,11 @@ import transformers
 from PIL import Image
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
-from pixio_hf.checkpoints.bundled import ASSETS
-from pixio_hf.checkpoints.card_results import PUBLISHED
-from pixio_hf.checkpoints.card_texts import OWN_MODELS
-from pixio_hf.checkpoints.model_card import CARD_NAMES, render_conversion_card
-from pixio_hf.checkpoints.verification import MODEL_CLASSES
+from pixio_hf.bundled import ASSETS
+from pixio_hf.conversion.verification import MODEL_CLASSES
+from pixio_hf.model_cards.model_card import CARD_NAMES, render_conversion_card
+from pixio_hf.model_cards.results import PUBLISHED
+from pixio_hf.model_cards.texts import OWN_MODELS
 from tests.integration.test_readme import check_script_command, read_blocks, split_commands
 from tests.tiny_models import randomize_weights, tiny_config, write_checkpoint
 

@@ -27,8 +27,8 @@ from pixio_hf import (
     PixioImageProcessorPil,
     PixioModel,
 )
-from pixio_hf.data.depth import DepthCollator
-from pixio_hf.data.synthetic_scenes import SyntheticSceneDataset
+from pixio_hf.data.labelled.depth_batches import DepthCollator
+from pixio_hf.synthetic import SyntheticSceneDataset
 from tests.tiny_models import (
     assert_same_state,
     block_noise,

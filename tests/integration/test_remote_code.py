@@ -19,7 +19,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoModelForDepthEstimat
 
 import pixio_hf
 from pixio_hf.checkpoint_names import hub_to_memory_name
-from pixio_hf.checkpoints.remote_code import write_remote_code
+from pixio_hf.hub.remote_code import write_remote_code
 from pixio_hf.registration import AUTO_CLASSES
 from tests.tiny_models import (
     assert_same_state,

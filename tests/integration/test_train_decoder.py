@@ -8,7 +8,7 @@ import torch
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioForDepthEstimation, PixioForPreTraining, PixioImageProcessor, PixioModel
-from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, SyntheticSceneDataset
+from pixio_hf.synthetic import HELD_OUT_SEEDS, SyntheticSceneDataset
 from tests.integration.test_examples import EXAMPLES, Interrupted, load_script, reset_accelerate
 from tests.tiny_models import (
     assert_same_state,

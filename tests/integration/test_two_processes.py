@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
 from pixio_hf import PixioForPreTraining
-from pixio_hf.training.resume import find_last_checkpoint
+from pixio_hf.training.checkpointing import find_last_checkpoint
 from tests.integration.test_exact_resume import ENVIRONMENT
 from tests.tiny_models import assert_same_state, randomize_weights, read_weights, tiny_config
 

@@ -9,9 +9,9 @@ import torch
 
 from pixio_hf import PixioModel
 from pixio_hf.checkpoint_names import hub_to_memory_name
-from pixio_hf.checkpoints.key_mapping import reference_to_hub_state
-from pixio_hf.checkpoints.reading import read_checkpoint
-from pixio_hf.checkpoints.recognition import recognize_config
+from pixio_hf.conversion.key_mapping import reference_to_hub_state
+from pixio_hf.conversion.reading import read_checkpoint
+from pixio_hf.conversion.recognition import recognize_config
 from tests.golden import GOLDEN_DIR, load_case
 from tests.tiny_models import assert_same_state
 

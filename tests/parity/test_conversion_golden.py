@@ -6,9 +6,9 @@ import torch
 from transformers import AutoModel
 
 from pixio_hf import PixioForPreTraining
-from pixio_hf.checkpoints import reference_forward
-from pixio_hf.checkpoints.exporting import export_checkpoint
-from pixio_hf.checkpoints.importing import convert_checkpoint
+from pixio_hf.conversion import reference_forward
+from pixio_hf.conversion.convert import convert_checkpoint
+from pixio_hf.conversion.export import export_checkpoint
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
 from tests.golden import GOLDEN_DIR, load_case
 from tests.tiny_models import assert_same_state

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from pixio_hf.data.curation import NEVER, CurationRule, CurationTests
-from pixio_hf.data.curation_files import find_statistics, locate_statistics
+from pixio_hf.data.curation.selection import NEVER, CurationRule, CurationTests
+from pixio_hf.data.curation.statistics_files import find_statistics, locate_statistics
 from tests.golden import load_case
 
 pytestmark = pytest.mark.parity

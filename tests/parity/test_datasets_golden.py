@@ -5,9 +5,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from pixio_hf.data.depth_datasets import open_depth_dataset
-from pixio_hf.data.paired_augmentation import DepthAugmentation
-from pixio_hf.data.segmentation_datasets import open_segmentation_dataset
+from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
+from pixio_hf.data.labelled.paired_augmentation import DepthAugmentation
+from pixio_hf.data.labelled.segmentation_datasets import open_segmentation_dataset
 from pixio_hf.image_processing_pil_pixio import PixioImageProcessorPil
 from pixio_hf.label_maps import to_class_ids
 from tests.golden import GOLDEN_DIR, load_case

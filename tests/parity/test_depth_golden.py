@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixio_hf.checkpoints.head_key_mapping import rename_head_key_from_reference, rename_head_key_to_reference
-from pixio_hf.checkpoints.reference_forward import encode
+from pixio_hf.conversion.head_key_mapping import rename_head_key_from_reference, rename_head_key_to_reference
+from pixio_hf.conversion.reference_forward import encode
 from pixio_hf.heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
 from pixio_hf.losses import silog_loss, valid_depth_mask
 from pixio_hf.metrics.depth import DEPTH_METRIC_NAMES, DepthMetrics, depth_metrics_per_image

@@ -6,7 +6,7 @@ import torch
 
 from pixio_hf import PixioConfig, PixioForDepthEstimation
 from pixio_hf.checkpoint_names import hub_to_memory_name
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, reference_to_hub_state
+from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
 from tests.golden import Case, load_case
 
 pytestmark = pytest.mark.parity

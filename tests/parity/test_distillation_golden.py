@@ -6,7 +6,7 @@ import torch
 
 from pixio_hf import PixioConfig, PixioModel
 from pixio_hf.checkpoint_names import hub_to_memory_name, memory_to_hub_name
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, reference_to_hub_state
+from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
 from tests.golden import load_case, read_tensors
 

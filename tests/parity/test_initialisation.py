@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioForPreTraining, PixioModel
 from pixio_hf.checkpoint_names import memory_to_hub_name
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state
+from pixio_hf.conversion.key_mapping import hub_to_reference_state
 from tests.golden import load_case, read_manifest
 
 pytestmark = pytest.mark.parity

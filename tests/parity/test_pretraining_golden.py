@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pixio_hf import PixioConfig, PixioForPreTraining
 from pixio_hf.checkpoint_names import hub_to_memory_name, memory_to_hub_name
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, reference_to_hub_state
+from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
 from pixio_hf.patches import patchify, unpatchify
 from tests.golden import Case, load_case, read_manifest
 

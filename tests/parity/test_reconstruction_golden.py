@@ -6,7 +6,7 @@ import torch
 
 from pixio_hf import PixioConfig, PixioForReconstruction
 from pixio_hf.checkpoint_names import hub_to_memory_name
-from pixio_hf.checkpoints.reconstruction_key_mapping import (
+from pixio_hf.conversion.reconstruction_key_mapping import (
     GEOMETRIC_PREFIXES,
     hub_to_reconstruction_state,
     merge_aliases,

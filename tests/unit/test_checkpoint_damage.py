@@ -13,14 +13,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pixio_hf.checkpoints import in_progress
-from pixio_hf.checkpoints.exporting import export_checkpoint
-from pixio_hf.checkpoints.folder_files import check_config, parse_json_object
-from pixio_hf.checkpoints.hub_folder import read_checkpoint_folder
-from pixio_hf.checkpoints.importing import convert_checkpoint
-from pixio_hf.checkpoints.in_progress import file_in_progress, folder_in_progress
-from pixio_hf.checkpoints.reading import read_checkpoint
-from pixio_hf.checkpoints.verification import find_non_finite
+from pixio_hf import files
+from pixio_hf.checkpoint_files import check_config, parse_json_object
+from pixio_hf.conversion.convert import convert_checkpoint
+from pixio_hf.conversion.export import export_checkpoint
+from pixio_hf.conversion.reading import read_checkpoint
+from pixio_hf.conversion.verification import find_non_finite
+from pixio_hf.files import file_in_progress, folder_in_progress
+from pixio_hf.hub.folder import read_checkpoint_folder
 from tests.source_files import random_state, save, training_file
 
 FIELDS = {"num_attention_heads": 2}
@@ -294,7 +294,7 @@ def test_a_second_writer_is_refused_and_a_killed_one_blocks_nobody(tmp_path, kin
     target = tmp_path / "target"
     write = file_in_progress if kind == "file" else folder_in_progress
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, target, kind, in_progress.__file__], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, target, kind, files.__file__], stdout=subprocess.PIPE, text=True
     )
     try:
         assert holder.stdout is not None

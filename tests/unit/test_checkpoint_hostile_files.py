@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import _utils
 
-from pixio_hf.checkpoints.reading import read_checkpoint
+from pixio_hf.conversion.reading import read_checkpoint
 from tests.source_files import random_state, save
 
 

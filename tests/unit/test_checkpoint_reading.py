@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from pixio_hf.checkpoint_names import hub_to_memory_name
-from pixio_hf.checkpoints.key_mapping import hub_to_reference_state, reference_to_hub_state
-from pixio_hf.checkpoints.reading import SourceCheckpoint, read_checkpoint
+from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
+from pixio_hf.conversion.reading import SourceCheckpoint, read_checkpoint
 from tests.source_files import random_state, save, training_file
 from tests.tiny_models import SPELLINGS, assert_same_state, respell
 

@@ -15,11 +15,11 @@ from pixio_hf import (
     PixioModel,
 )
 from pixio_hf.checkpoint_names import hub_to_memory_name
-from pixio_hf.checkpoints.dimensions import expected_shapes
-from pixio_hf.checkpoints.key_mapping import reference_to_hub_state
-from pixio_hf.checkpoints.reading import SourceCheckpoint
-from pixio_hf.checkpoints.recognition import recognize_config
 from pixio_hf.configuration_pixio import PRESETS
+from pixio_hf.conversion.dimensions import expected_shapes
+from pixio_hf.conversion.key_mapping import reference_to_hub_state
+from pixio_hf.conversion.reading import SourceCheckpoint
+from pixio_hf.conversion.recognition import recognize_config
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
 from tests.source_files import SIZES, random_state
 

@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from pixio_hf import PixioConfig, PixioModel
 from pixio_hf.checkpoint_names import memory_to_hub_name
-from pixio_hf.checkpoints import writing
-from pixio_hf.checkpoints.conversion_report import find_preset, hash_source
-from pixio_hf.checkpoints.key_mapping import reference_to_hub_state
-from pixio_hf.checkpoints.verification import check_complete, compare_tensors, same_bits
-from pixio_hf.checkpoints.writing import (
+from pixio_hf.conversion import writing
+from pixio_hf.conversion.key_mapping import reference_to_hub_state
+from pixio_hf.conversion.report import find_preset, hash_source
+from pixio_hf.conversion.verification import check_complete, compare_tensors, same_bits
+from pixio_hf.conversion.writing import (
     check_free_space,
     check_target,
     convert_tensor,

@@ -18,16 +18,24 @@ import torch
 from typer.testing import CliRunner
 
 from pixio_hf import PixioForDepthEstimation
-from pixio_hf.bundled import list_short_names
-from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.bundled import find_checkpoint, list_short_names
 from pixio_hf.cli.depth import describe_unknown, to_millimetres
 from pixio_hf.cli.features import color_features, upscale_colors
 from pixio_hf.cli.files import check_photos, plan_outputs, write_all, write_bytes, write_npy
 from pixio_hf.cli.info import describe_choices, name_part
 from pixio_hf.cli.loading import choose_device
 from pixio_hf.cli.photo_loop import load_photo, process_photos, scaled_size
-from pixio_hf.cli.pictures import DPI, DRAWN_SIDE, Panel, _Page, depth_limits, draw_row, shrink_map, shrink_photo
 from pixio_hf.configuration_pixio import PixioConfig
+from pixio_hf.visualization.panels import (
+    DPI,
+    DRAWN_SIDE,
+    Panel,
+    _Page,
+    depth_limits,
+    draw_row,
+    shrink_map,
+    shrink_photo,
+)
 from pixio_hf_cli import app
 
 COMMANDS = ("depth", "reconstruct", "features", "info", "demo")

@@ -15,14 +15,13 @@ import torch
 
 import pixio_hf
 from pixio_hf import PixioForPreTraining, PixioImageProcessor
-from pixio_hf.data import pretraining_loader
-from pixio_hf.data.curation import CurationRule, CurationTests, open_curation
-from pixio_hf.data.curation_files import locate_statistics, read_finished, read_statistics, write_statistics
-from pixio_hf.data.curation_report import CurationSummary
-from pixio_hf.data.image_statistics import histogram_entropy, measure_photo, reconstruction_losses
-from pixio_hf.data.pretraining_loader import PretrainingLoader, open_pretraining_stream
-from pixio_hf.data.pretraining_stream import StreamOptions
-from pixio_hf.data.shard_statistics import measure_shard
+from pixio_hf.data.curation.image_statistics import histogram_entropy, measure_photo, reconstruction_losses
+from pixio_hf.data.curation.report import CurationSummary
+from pixio_hf.data.curation.selection import CurationRule, CurationTests, open_curation
+from pixio_hf.data.curation.shard_statistics import measure_shard
+from pixio_hf.data.curation.statistics_files import locate_statistics, read_finished, read_statistics, write_statistics
+from pixio_hf.data.streaming.loader import PretrainingLoader, open_pretraining_stream
+from pixio_hf.data.streaming.stream import StreamOptions
 from tests.shard_files import encode_color, write_color_shards, write_tar
 from tests.tiny_models import randomize_weights, tiny_config
 
@@ -309,7 +308,7 @@ def test_states_from_before_curation_was_noted_are_taken_with_a_warning(tmp_path
     for name in ("min_histogram_score", "min_resolution", "soft_sampling", "statistics"):
         del state["signature"][name]
     warnings = []
-    monkeypatch.setattr(pretraining_loader.logger, "warning", warnings.append)
+    monkeypatch.setattr(loader.logger, "warning", warnings.append)
     resumed = open_curated(dataset, root, CurationTests(4.5))
     resumed.load_state_dict(state)
     assert resumed.num_samples == 2

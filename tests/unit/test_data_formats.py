@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from packaging.version import Version
 
-from pixio_hf.data.class_numbers import tell_vanished_class
-from pixio_hf.data.depth_datasets import open_depth_dataset
-from pixio_hf.data.file_pairs import read_metadata, read_split_file
-from pixio_hf.data.image_labels import open_image_labels
-from pixio_hf.data.segmentation_datasets import open_segmentation_dataset
+from pixio_hf.data.labelled.class_numbers import tell_vanished_class
+from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
+from pixio_hf.data.labelled.file_pairs import read_metadata, read_split_file
+from pixio_hf.data.labelled.image_labels import open_image_labels
+from pixio_hf.data.labelled.segmentation_datasets import open_segmentation_dataset
 
 SIZE = (6, 8)
 METRES = np.linspace(0.5, 9, 48, dtype=np.float32).reshape(SIZE)

@@ -12,8 +12,14 @@ import torch
 from torchvision.transforms import RandomResizedCrop
 
 import pixio_hf
-from pixio_hf.data.decoding import decode_random_crop, decode_rows, normalize_crops, read_jpeg_header, stack_crops
-from pixio_hf.data.random_crop import crop_photo, draw_crop
+from pixio_hf.data.streaming.decoding import (
+    decode_random_crop,
+    decode_rows,
+    normalize_crops,
+    read_jpeg_header,
+    stack_crops,
+)
+from pixio_hf.data.streaming.random_crop import crop_photo, draw_crop
 
 PHOTO = PIL.Image.open(Path(pixio_hf.__file__).parent / "assets" / "photos" / "coffee.jpg").convert("RGB")
 

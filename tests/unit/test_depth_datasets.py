@@ -10,9 +10,9 @@ import PIL.Image
 import pytest
 from datasets import Array2D, Dataset, DatasetDict, Features, Image
 
-from pixio_hf.data.depth_datasets import DEPTH_PROTOCOLS, find_depth_protocol, list_kitti, open_depth_dataset
-from pixio_hf.data.kitti_split import KITTI_TEST_FRAMES
-from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
+from pixio_hf.data.labelled.depth_datasets import DEPTH_PROTOCOLS, find_depth_protocol, list_kitti, open_depth_dataset
+from pixio_hf.data.labelled.kitti_split import KITTI_TEST_FRAMES
+from pixio_hf.synthetic import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
 from tests.fake_datasets import write_kitti, write_nyuv2
 
 SIZE = (12, 16)

@@ -14,16 +14,17 @@ import torch
 from torch.nn import functional as F
 
 from pixio_hf import PixioForDepthEstimation, PixioForSemanticSegmentation, PixioImageProcessor, PixioModel
-from pixio_hf.evaluation import case_pictures, processes
-from pixio_hf.evaluation.case_pictures import Case, class_colors, draw_class_cases
+from pixio_hf.evaluation import processes
 from pixio_hf.evaluation.depth import evaluate_depth, predict_depth_items
 from pixio_hf.evaluation.knn import center_crop, class_descriptors, evaluate_knn
 from pixio_hf.evaluation.prediction import PredictionOptions
 from pixio_hf.evaluation.results import build_report, render_csv, render_json, render_markdown
 from pixio_hf.evaluation.segmentation import evaluate_segmentation, predict_class_items
-from pixio_hf.evaluation.worst_cases import choose_cases
 from pixio_hf.metrics import DEPTH_METRIC_NAMES, DepthMetrics, SegmentationMetrics
 from pixio_hf.sliding_window import predict_sliding_window, tight_window_starts
+from pixio_hf.visualization import cases as case_pictures
+from pixio_hf.visualization.cases import Case, class_colors, draw_class_cases
+from pixio_hf.visualization.worst_cases import choose_cases
 from tests.tiny_models import randomize_weights, tiny_config
 
 PROCESSOR = PixioImageProcessor(size={"height": 64, "width": 64})

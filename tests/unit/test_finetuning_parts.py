@@ -12,23 +12,23 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from pixio_hf import PixioForDepthEstimation
-from pixio_hf.checkpoints.bundled import bundled_checkpoint
-from pixio_hf.checkpoints.finetuned_card import FineTuning, inherited_licence, render_finetuned_card
-from pixio_hf.checkpoints.hub_folder import META_LICENCE, check_licence
-from pixio_hf.training.batch_norm import synchronize_batch_norm
-from pixio_hf.training.best_weights import BestWeights, trained_state
-from pixio_hf.training.fine_tuning_arguments import FineTuningArguments
-from pixio_hf.training.fine_tuning_recipes import (
+from pixio_hf.bundled import bundled_checkpoint
+from pixio_hf.finetuning.adapters import add_lora
+from pixio_hf.finetuning.arguments import FineTuningArguments
+from pixio_hf.finetuning.best_checkpoint import BestWeights, trained_state
+from pixio_hf.finetuning.recipes import (
     DEPTH_RECIPES,
     SEGMENTATION_RECIPES,
     choose_recipe,
     count_steps,
     share_batch,
 )
-from pixio_hf.training.low_rank_adapters import add_lora
+from pixio_hf.finetuning.run_folder import check_same_run, save_final_model
+from pixio_hf.hub.folder import META_LICENCE, check_licence
+from pixio_hf.model_cards.finetuned_card import FineTuning, inherited_licence, render_finetuned_card
+from pixio_hf.training.batch_norm import synchronize_batch_norm
+from pixio_hf.training.ema import WeightAverage
 from pixio_hf.training.parameter_groups import encoder_and_head_groups
-from pixio_hf.training.run_folder import check_same_run, save_final_model
-from pixio_hf.training.weight_average import WeightAverage
 from tests.tiny_models import assert_same_state, random_images, randomize_weights, read_weights, tiny_config
 
 RUN = FineTuning(
@@ -253,7 +253,7 @@ def test_batches_go_on_where_they_stopped(monkeypatch):
     from accelerate import Accelerator
     from accelerate.utils import DataLoaderConfiguration
 
-    from pixio_hf.training.endless_batches import endless_batches
+    from pixio_hf.finetuning.endless_batches import endless_batches
     from tests.integration.test_examples import reset_accelerate
 
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixio_hf.checkpoints.head_key_mapping import (
+from pixio_hf.conversion.head_key_mapping import (
     HEAD_RENAMES,
     rename_head_key_from_reference,
     rename_head_key_to_reference,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from pixio_hf.data.paired_augmentation import (
+from pixio_hf.data.labelled.paired_augmentation import (
     AugmentedDataset,
     DepthAugmentation,
     SegmentationAugmentation,

@@ -7,7 +7,7 @@ import types
 import pytest
 import torch
 
-from pixio_hf.data.mask_noise import draw_mask_noise
+from pixio_hf.data.streaming.mask_noise import draw_mask_noise
 from pixio_hf.training import throughput
 from pixio_hf.training.distributed import check_num_processes
 from pixio_hf.training.pretraining_recipes import RECIPES, choose_recipe

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from pixio_hf.data.pretraining_loader import PretrainingLoader, open_pretraining_stream
-from pixio_hf.data.pretraining_stream import PretrainingStream, ReaderPlace, StreamOptions
-from pixio_hf.data.sample_order import Position, deal_pieces, draw_uniform, permute, split_windows
-from pixio_hf.data.sample_sources import open_source
+from pixio_hf.data.streaming.loader import PretrainingLoader, open_pretraining_stream
+from pixio_hf.data.streaming.sample_order import Position, deal_pieces, draw_uniform, permute, split_windows
+from pixio_hf.data.streaming.sample_sources import open_source
+from pixio_hf.data.streaming.stream import PretrainingStream, ReaderPlace, StreamOptions
 from tests.shard_files import encode_color, write_color_shards
 
 

@@ -15,19 +15,19 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from pixio_hf.data.decoding import decode_random_crop
-from pixio_hf.data.image_statistics import measure_photo
-from pixio_hf.data.parquet_pages import find_largest_pages
-from pixio_hf.data.pretraining_loader import open_pretraining_stream
-from pixio_hf.data.pretraining_stream import StreamOptions
-from pixio_hf.data.sample_sources import open_source
-from pixio_hf.data.shard_reading import read_shard
+from pixio_hf.data.curation.image_statistics import measure_photo
+from pixio_hf.data.streaming.decoding import decode_random_crop
+from pixio_hf.data.streaming.loader import open_pretraining_stream
+from pixio_hf.data.streaming.parquet_pages import find_largest_pages
+from pixio_hf.data.streaming.sample_sources import open_source
+from pixio_hf.data.streaming.shard_reading import read_shard
+from pixio_hf.data.streaming.stream import StreamOptions
 from tests.shard_files import encode_color, write_tar
 
 # The peak of a process by itself: what it inherits from pytest does not count.
 PEAK = """
 import re, sys
-from pixio_hf.data.shard_reading import read_shard
+from pixio_hf.data.streaming.shard_reading import read_shard
 messages = []
 for sample in read_shard(sys.argv[1]):
     try:
@@ -160,7 +160,7 @@ def test_tar_members_of_absurd_size(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="no FIFOs, and names are UTF-8")
 def test_folder_with_what_is_no_regular_file(tmp_path, monkeypatch):
     logged = []
-    monkeypatch.setattr("pixio_hf.data.shards.logger.warning", logged.append)
+    monkeypatch.setattr("pixio_hf.data.streaming.shards.logger.warning", logged.append)
     os.mkfifo(tmp_path / "f.png")
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
     (tmp_path / "again").symlink_to(tmp_path)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pixio_hf.training import resume
-from pixio_hf.training.resume import (
+from pixio_hf.training import checkpointing
+from pixio_hf.training.checkpointing import (
     checkpoint_path,
     find_damage,
     find_last_checkpoint,
@@ -28,7 +28,7 @@ from pixio_hf.training.resume import (
 def warnings(monkeypatch) -> list[str]:
     """What is logged as a warning."""
     logged: list[str] = []
-    monkeypatch.setattr(resume.logger, "warning", logged.append)
+    monkeypatch.setattr(checkpointing.logger, "warning", logged.append)
     return logged
 
 
@@ -193,7 +193,7 @@ def test_everything_is_on_disk_before_the_checkpoint_gets_its_name(tmp_path, mon
 def test_a_living_process_keeps_the_folder_and_a_killed_one_gives_it_back(tmp_path):
     """The holder is killed while a child of its own, like a data loader worker, lives on."""
     code = (
-        "import subprocess, sys, time; from pixio_hf.training.resume import lock_output_dir;"
+        "import subprocess, sys, time; from pixio_hf.training.checkpointing import lock_output_dir;"
         "held = lock_output_dir(sys.argv[1]); child = subprocess.Popen(['sleep', '60'], close_fds=False);"
         "print(child.pid, flush=True); time.sleep(60)"
     )

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pixio_hf.cli.script_exit import run_script
+from pixio_hf.script_exit import run_script
 
 
 @pytest.fixture(autouse=True)

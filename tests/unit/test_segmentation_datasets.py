@@ -6,9 +6,9 @@ import PIL.Image
 import pytest
 from datasets import ClassLabel, Dataset, Features, Image
 
-from pixio_hf.data.class_names import ADE20K_CLASSES, LOVEDA_CLASSES, VOC_CLASSES
-from pixio_hf.data.image_labels import open_image_labels
-from pixio_hf.data.segmentation_datasets import open_segmentation_dataset
+from pixio_hf.data.labelled.class_names import ADE20K_CLASSES, LOVEDA_CLASSES, VOC_CLASSES
+from pixio_hf.data.labelled.image_labels import open_image_labels
+from pixio_hf.data.labelled.segmentation_datasets import open_segmentation_dataset
 from tests.fake_datasets import write_ade20k, write_image_classes, write_loveda, write_voc
 
 

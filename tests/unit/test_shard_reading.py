@@ -12,11 +12,11 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from pixio_hf.data.pretraining_loader import PretrainingLoader, open_pretraining_stream
-from pixio_hf.data.pretraining_stream import StreamOptions
-from pixio_hf.data.sample_sources import open_source, read_in_order
-from pixio_hf.data.shard_reading import read_shard
-from pixio_hf.data.shards import expand_braces, find_shards
+from pixio_hf.data.streaming.loader import PretrainingLoader, open_pretraining_stream
+from pixio_hf.data.streaming.sample_sources import open_source, read_in_order
+from pixio_hf.data.streaming.shard_reading import read_shard
+from pixio_hf.data.streaming.shards import expand_braces, find_shards
+from pixio_hf.data.streaming.stream import StreamOptions
 from tests.shard_files import encode_color, write_color_shards, write_tar
 
 

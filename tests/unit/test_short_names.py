@@ -14,7 +14,7 @@ from transformers.utils import hub
 
 import pixio_hf
 from pixio_hf import bundled, short_names
-from pixio_hf.checkpoints.finetuned_card import FineTuning, render_finetuned_card
+from pixio_hf.model_cards.finetuned_card import FineTuning, render_finetuned_card
 from tests.tiny_models import assert_same_state, randomize_weights, tiny_config
 
 TINY, DEPTH = (pixio_hf.bundled_checkpoint(name) for name in ("pixio-tiny", "pixio-tiny-depth"))

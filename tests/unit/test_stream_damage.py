@@ -11,9 +11,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from pixio_hf.data.pretraining_loader import PretrainingLoader, open_pretraining_stream
-from pixio_hf.data.pretraining_stream import StreamOptions
-from pixio_hf.data.sample_order import draw_uniform
+from pixio_hf.data.streaming.loader import PretrainingLoader, open_pretraining_stream
+from pixio_hf.data.streaming.sample_order import draw_uniform
+from pixio_hf.data.streaming.stream import StreamOptions
 from tests.shard_files import encode_color, write_color_shards, write_tar
 
 
@@ -108,7 +108,7 @@ def test_limit_of_damage_stops_the_stream(tmp_path, max_damaged, num_read):
 def test_damage_is_logged(tmp_path, monkeypatch):
     write_tar(tmp_path / "0.tar", {"a.png": b"damaged", "b.png": encode_color(0, 0)})
     logged = []
-    monkeypatch.setattr("pixio_hf.data.pretraining_loader.logger.warning", logged.append)
+    monkeypatch.setattr("pixio_hf.data.streaming.loader.logger.warning", logged.append)
     list(itertools.islice(open_loader(tmp_path, max_damaged=5), 2))
     assert logged
     assert all("0.tar: a.png: is no image in a known format" in message for message in logged)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from pixio_hf.data.synthetic_scenes import (
+from pixio_hf.synthetic import (
     HELD_OUT_SEEDS,
     SCENE_GENERATOR_VERSION,
     TRAIN_SEEDS,
@@ -20,9 +20,9 @@ from pixio_hf.data.synthetic_scenes import (
     render_scene,
     render_scenes,
 )
-from pixio_hf.data.synthetic_scenes.raycasting import PixelGrid
-from pixio_hf.data.synthetic_scenes.scenes import Camera, Material, Primitive, Scene, Shape
-from pixio_hf.data.synthetic_scenes.tracing import trace_image
+from pixio_hf.synthetic.raycasting import PixelGrid
+from pixio_hf.synthetic.scenes import Camera, Material, Primitive, Scene, Shape
+from pixio_hf.synthetic.tracing import trace_image
 
 SIZE = 48
 GRAY = Material((0.5, 0.5, 0.5))

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..image_files import printable
-from .contact_sheet import draw_contact_sheet
+from ..visualization.contact_sheet import draw_contact_sheet
 from .data_splits import DataRequest, Split, compare_classes, find_splits, find_task
 from .files import check_targets, write_bytes
 from .mask_survey import MaskSurvey, settle_classes

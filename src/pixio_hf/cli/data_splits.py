@@ -7,12 +7,17 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..data.columns import find_table, folder_of, from_columns, from_pairs
-from ..data.depth_datasets import DEPTH_PROTOCOLS, adapt_protocol, find_depth_protocol
-from ..data.file_listing import MissingSplit
-from ..data.file_pairs import SPLITS, differs_from_published, list_split
-from ..data.image_labels import encode_class_images, encode_labelled_table, find_split_folder, list_class_images
-from ..data.segmentation_datasets import (
+from ..data.labelled.columns import find_table, folder_of, from_columns, from_pairs
+from ..data.labelled.depth_datasets import DEPTH_PROTOCOLS, adapt_protocol, find_depth_protocol
+from ..data.labelled.file_listing import MissingSplit
+from ..data.labelled.file_pairs import SPLITS, differs_from_published, list_split
+from ..data.labelled.image_labels import (
+    encode_class_images,
+    encode_labelled_table,
+    find_split_folder,
+    list_class_images,
+)
+from ..data.labelled.segmentation_datasets import (
     find_segmentation_protocol,
     list_mask_folder,
     recognise_masks,

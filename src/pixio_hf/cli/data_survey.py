@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.depth_datasets import DepthProtocol, crop_pair
-from ..data.pair_reading import read_depth_pair, read_image
+from ..data.labelled.depth_datasets import DepthProtocol, crop_pair
+from ..data.labelled.pair_reading import read_depth_pair, read_image
 from .survey_text import list_names
 
 # Depths are counted in bins of equal ratio, 0.7 % wide.

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pixio_hf.checkpoints.bundled import ASSETS
-from pixio_hf.data.synthetic_scenes import HELD_OUT_SEEDS, render_scenes
+from pixio_hf.bundled import ASSETS
 from pixio_hf.metrics.depth import DEPTH_METRIC_NAMES, depth_metrics_per_image
+from pixio_hf.synthetic import HELD_OUT_SEEDS, render_scenes
 
-from .demo_page import write_demo_page
+from ..visualization.demo_page import write_demo_page
+from ..visualization.panels import Panel, Row, depth_limits, draw_page, draw_row
 from .depth import describe_unknown, load_depth_model, predict_depth, to_millimetres
 from .features import color_features, encode_photo, upscale_colors
 from .files import check_targets, write_bytes, write_png
 from .loading import LoadedModel
 from .photo_loop import check_side, load_photo
-from .pictures import Panel, Row, depth_limits, draw_page, draw_row
 from .reconstruct import Reconstruction, draw_reconstruction, load_reconstruction_model, reconstruct_photo
 
 PHOTO_CREDITS = {

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.bundled import find_checkpoint
 from pixio_hf.modeling_pixio_dense import PixioForDepthEstimation
 from pixio_hf_cli.result_files import depth_endings, show_name
 
+from ..visualization.panels import Panel, depth_limits, draw_row, shrink_map, shrink_photo
 from .files import plan_outputs, write_all, write_bytes, write_npy, write_png
 from .loading import LoadedModel, load_config, load_model
 from .photo_loop import Failures, check_side, load_photo, process_photos, scaled_size, to_pixel_values
-from .pictures import Panel, depth_limits, draw_row, shrink_map, shrink_photo
 from .training_note import describe_training
 
 MAX_MILLIMETRES = 65535

@@ -12,24 +12,24 @@ from typing import Any
 from torch.utils.data import Subset
 from tqdm.auto import tqdm
 
-from pixio_hf.checkpoints.bundled import find_checkpoint
-from pixio_hf.data.depth_datasets import find_depth_protocol, open_depth_dataset
-from pixio_hf.data.distance_classes import DISTANCE_CLASSES, DistanceClasses
-from pixio_hf.data.image_labels import open_image_labels
-from pixio_hf.data.segmentation_datasets import open_segmentation_dataset
-from pixio_hf.data.synthetic_scenes import SYNTHETIC_DATASETS
-from pixio_hf.evaluation.case_pictures import load_matplotlib
+from pixio_hf.bundled import find_checkpoint
+from pixio_hf.data.labelled.depth_datasets import find_depth_protocol, open_depth_dataset
+from pixio_hf.data.labelled.distance_classes import DISTANCE_CLASSES, DistanceClasses
+from pixio_hf.data.labelled.image_labels import open_image_labels
+from pixio_hf.data.labelled.segmentation_datasets import open_segmentation_dataset
 from pixio_hf.evaluation.depth import evaluate_depth
 from pixio_hf.evaluation.knn import evaluate_knn
 from pixio_hf.evaluation.prediction import PredictionOptions
 from pixio_hf.evaluation.processes import join_processes, num_processes, process_index
 from pixio_hf.evaluation.results import build_report, render_csv, render_json, render_markdown
 from pixio_hf.evaluation.segmentation import evaluate_segmentation
-from pixio_hf.evaluation.worst_cases import draw_depth_evaluation, draw_segmentation_evaluation
 from pixio_hf.metrics.knn import NUM_NEIGHBORS
 from pixio_hf.modeling_pixio import PixioModel
 from pixio_hf.modeling_pixio_dense import PixioForDepthEstimation, PixioForSemanticSegmentation
 from pixio_hf.shown_text import show_text
+from pixio_hf.synthetic import SYNTHETIC_DATASETS
+from pixio_hf.visualization.cases import load_matplotlib
+from pixio_hf.visualization.worst_cases import draw_depth_evaluation, draw_segmentation_evaluation
 
 from .files import check_targets, write_bytes
 from .loading import LoadedModel, load_config, load_model

@@ -9,14 +9,14 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.bundled import find_checkpoint
 from pixio_hf.modeling_pixio import PixioModel
 from pixio_hf_cli.result_files import FEATURE_ENDINGS
 
+from ..visualization.panels import Panel, draw_row, shrink_photo
 from .files import plan_outputs, write_bytes
 from .loading import LoadedModel, load_config, load_model
 from .photo_loop import Failures, check_side, load_photo, process_photos, scaled_size, to_pixel_values
-from .pictures import Panel, draw_row, shrink_photo
 
 
 def run_features(

@@ -13,7 +13,7 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, NotASafet
 from safetensors import SafetensorError, safe_open
 
 from pixio_hf.bundled import find_checkpoint, hub_id, list_bundled
-from pixio_hf.checkpoints.folder_files import check_inside
+from pixio_hf.checkpoint_files import check_inside
 from pixio_hf.configuration_pixio import PRESETS, PixioConfig
 from pixio_hf.modeling_pixio import PixioModel
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.class_numbers import (
+from ..data.labelled.class_numbers import (
     IGNORED,
     MAX_CLASSES,
     advise_on_wrong_numbers,
@@ -17,8 +17,8 @@ from ..data.class_numbers import (
     stored_classes,
     tell_vanished_class,
 )
-from ..data.pair_reading import read_stored_mask_pair
-from ..data.segmentation_datasets import SegmentationProtocol
+from ..data.labelled.pair_reading import read_stored_mask_pair
+from ..data.labelled.segmentation_datasets import SegmentationProtocol
 from .survey_text import list_names
 
 _SHOWN_NUMBERS = 10

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.bundled import find_checkpoint
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.masking import num_kept_blocks, num_mask_blocks
 from pixio_hf.modeling_pixio_pretraining import PixioForPreTraining
 from pixio_hf_cli.result_files import RECONSTRUCTION_ENDINGS, show_name
 
+from ..visualization.panels import Panel, draw_row
 from .files import plan_outputs, write_bytes
 from .loading import LoadedModel, load_config, load_model
 from .photo_loop import Failures, check_side, load_photo, process_photos, to_pixel_values
-from .pictures import Panel, draw_row
 
 HIDDEN_GREY = 200
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import ModelCard
 
-from pixio_hf.checkpoints.bundled import find_checkpoint
+from pixio_hf.bundled import find_checkpoint
 
 SYNTHETIC_TAG = "synthetic-data"
 """Tag of the cards of checkpoints that were trained on rendered rooms only."""

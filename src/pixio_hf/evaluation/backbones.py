@@ -16,7 +16,7 @@ from transformers.utils.constants import (
 )
 from transformers.utils.hub import cached_file
 
-from ..checkpoints.bundled import find_checkpoint
+from ..bundled import find_checkpoint
 from ..image_processing_pixio import PixioImageProcessor
 from ..vit_families import FINAL_NORMS, encode_whole, find_lacking_weights, square_side, stop_masking
 

@@ -11,12 +11,12 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from ..checkpoints.card_results import ResultTable
-from ..data.depth import DepthCollator
-from ..data.paired_augmentation import AugmentedDataset, DepthAugmentation
+from ..data.labelled.depth_batches import DepthCollator
+from ..data.labelled.paired_augmentation import AugmentedDataset, DepthAugmentation
+from ..finetuning.recipes import DEPTH_RECIPES
 from ..heads import NUM_TAPS
+from ..model_cards.results import ResultTable
 from ..shown_text import markdown_text
-from ..training.fine_tuning_recipes import DEPTH_RECIPES
 from ..training.schedules import warmup_polynomial
 from .cost import peak_memory, reset_peak_memory, time_per_image
 from .depth import evaluate_depth

@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from ..checkpoints.card_results import PUBLISHED, PUBLISHED_H16
+from ..model_cards.results import PUBLISHED, PUBLISHED_H16
 
 
 class PublishedDepth(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from .resume import find_last_checkpoint, read_process_state, save_checkpoint, write_process_state
+from .checkpointing import find_last_checkpoint, read_process_state, save_checkpoint, write_process_state
 
 
 class DataStream(Protocol):

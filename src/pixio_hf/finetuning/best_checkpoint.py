@@ -1,0 +1,79 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""The trained weights of a run's best evaluation, kept on disk through interruptions."""
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..training.checkpointing import force_to_disk, list_files, replace_folder
+
+
+class BestWeights:
+    """Folder with the trained weights, and the metrics, of the best evaluation so far; frozen weights are not copied.
+
+    In a distributed run the main process alone uses it.
+    """
+
+    def __init__(self, folder: str | Path, metric: str, greater_is_better: bool = True):
+        self.folder, self.metric = Path(folder), metric
+        self.sign = 1 if greater_is_better else -1
+
+    def read(self) -> dict[str, Any] | None:
+        """{"step", "metrics"} of the best evaluation; None where there was none."""
+        file = self.folder / "evaluation.json"
+        return json.loads(file.read_text()) if file.is_file() else None
+
+    def offer(self, step: int, metrics: Mapping[str, Any], model: nn.Module) -> bool:
+        """Keep the weights that were evaluated if they are the best; a metric that is no number never is.
+
+        Raises:
+            ValueError: the metric is not among them.
+        """
+        if self.metric not in metrics:
+            raise ValueError(f"There is no metric {self.metric!r}, only {', '.join(metrics)}.")
+        best = self.read()
+        value = metrics[self.metric]
+        if math.isnan(value) or (best and self.sign * value <= self.sign * best["metrics"][self.metric]):
+            return False
+        partial = self.folder.with_name(f"partial-{self.folder.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file(
+            {name: tensor.contiguous() for name, tensor in trained_state(model).items()},
+            partial / "weights.safetensors",
+        )
+        (partial / "evaluation.json").write_text(json.dumps({"step": step, "metrics": dict(metrics)}, indent=2) + "\n")
+        force_to_disk(*list_files(partial), partial)
+        replace_folder(partial, self.folder)
+        return True
+
+    @torch.no_grad()
+    def load_into(self, model: nn.Module) -> None:
+        """Give the model the kept weights.
+
+        Raises:
+            ValueError: they are those of another model, or of another choice of what is trained.
+        """
+        kept, state = load_file(self.folder / "weights.safetensors"), trained_state(model)
+        wrong = sorted(
+            name
+            for name in kept.keys() | state.keys()
+            if name not in kept or name not in state or kept[name].shape != state[name].shape
+        )
+        if wrong:
+            raise ValueError(f"{self.folder} holds the weights of another run; it differs in {', '.join(wrong[:4])}.")
+        for name, tensor in kept.items():
+            state[name].copy_(tensor)
+
+
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """The tensors that training changes: trainable parameters, and buffers such as running statistics."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}

@@ -1,0 +1,38 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Synthetic data: endless rendered rooms and streets with exact metric depth.
+
+They are computer-made, not photographs. They serve to train and test depth estimation where no data set can be
+downloaded; numbers measured on them say nothing about a benchmark of photographs.
+"""
+
+from pixio_hf.synthetic.datasets import (
+    SYNTHETIC_DATASETS,
+    SyntheticSceneDataset,
+    iterable_scenes,
+)
+from pixio_hf.synthetic.rendering import (
+    RGBDBatch,
+    build_scene,
+    render_scene,
+    render_scenes,
+)
+from pixio_hf.synthetic.scenes import SceneKind
+from pixio_hf.synthetic.seeds import (
+    HELD_OUT_SEEDS,
+    SCENE_GENERATOR_VERSION,
+    TRAIN_SEEDS,
+)
+
+__all__ = [
+    "HELD_OUT_SEEDS",
+    "SCENE_GENERATOR_VERSION",
+    "SYNTHETIC_DATASETS",
+    "TRAIN_SEEDS",
+    "RGBDBatch",
+    "SceneKind",
+    "SyntheticSceneDataset",
+    "build_scene",
+    "iterable_scenes",
+    "render_scene",
+    "render_scenes",
+]
