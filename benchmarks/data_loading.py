@@ -4,9 +4,10 @@
     python benchmarks/data_loading.py [--quality 75] [--rounds 20]
 
 Baseline: PIL decoding, torchvision's RandomResizedCrop (bicubic), ToTensor, Normalize. Ours:
-pixio_hf.data.streaming.decoding, as the pre-training script uses it. Both start from the same bytes in memory and end as one normalised
-float batch (B, 3, 256, 256). The files are the bundled photos, enlarged and saved again at the JPEG quality that Pillow
-takes by default, 75 (4:2:0). Every bit of a JPEG has to be read: the larger the file, the smaller the ratio.
+pixio_hf.data.streaming.decoding, as the pre-training script uses it. Both start from the same bytes in memory and end
+as one normalised float batch (B, 3, 256, 256). The files are the bundled photos, enlarged and saved again at the JPEG
+quality that Pillow takes by default, 75 (4:2:0). Every bit of a JPEG has to be read: the larger the file, the smaller
+the ratio.
 """
 
 import argparse

@@ -1,16 +1,20 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Temporary files and folders that become the real ones when they are whole, each with one writer at a time.
+"""Writing files and folders: they appear under their name when they are whole, each has one writer at a time.
 
-The temporary itself is what is locked, so that nothing else lies about, and the system drops the lock when its holder dies:
-whoever comes next takes over what a killed process left, and cleans it.
+Everything that this package writes for users goes through here. The temporary itself is what is locked, so that nothing
+else lies about, and the system drops the lock when its holder dies: whoever comes next takes over what a killed process
+left, and cleans it.
 """
 
 import errno
+import hashlib
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -19,6 +23,8 @@ try:
 except ImportError:  # Windows: whoever makes the temporary is its writer, and a killed one's has to be removed by hand
     fcntl = None
 
+_CHUNK_BYTES = 4 * 2**20
+_LONGEST_NAME = 255  # bytes, of most file systems
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -68,8 +74,38 @@ def file_in_progress(target: Path, replace: bool = True) -> Iterator[Path]:
             raise
 
 
+def write_bytes(target: str | Path, content: bytes) -> None:
+    """Write a file, whole or not at all; an older one of that name is replaced. Errors as of file_in_progress."""
+    with file_in_progress(Path(target)) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(target: str | Path, content: str) -> None:
+    """Write a file as UTF-8 with line ends as they are, whole or not at all; an older one of that name is replaced."""
+    write_bytes(target, content.encode("utf-8"))
+
+
+def write_json(target: str | Path, content: Any) -> None:
+    """Write JSON with an indentation of two, whole or not at all; an older file of that name is replaced."""
+    write_text(target, json.dumps(content, indent=2) + "\n")
+
+
+def hash_file(path: str | Path, when_read: Callable[[int], object] | None = None) -> str:
+    """SHA-256 of a file as hexadecimal text, read in pieces of 4 MiB; `when_read` is told the size of each."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_CHUNK_BYTES))
+    with open(path, "rb", buffering=0) as file:
+        while num_bytes := file.readinto(buffer):
+            digest.update(buffer[:num_bytes])
+            if when_read is not None:
+                when_read(num_bytes)
+    return digest.hexdigest()
+
+
 def _beside(target: Path, state: str) -> Path:
-    return target.with_name(f".{target.name}.{state}")
+    name = f".{target.name}.{state}"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}.{state}"
+    return target.with_name(name)
 
 
 @contextmanager

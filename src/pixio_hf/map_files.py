@@ -1,87 +1,127 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Files of depth and class numbers that are no images, .npy and .exr, to arrays; sizes are checked before reading."""
+"""Depth and segmentation maps in files: NumPy's .npy and .npz, OpenEXR, or images. From paths and bytes.
+
+An array file is known by its first bytes, not by its name. What its header claims is checked before memory is taken for it.
+"""
 
 import io
 import math
 import os
+import tempfile
+import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import PIL.Image
 
-from .photo_files import check_regular_file, open_photo, refuse_damage, show_path
+from .listings import check_regular, ending_of
+from .photo_files import open_photo, refuse_damage, show_path
+
+ARRAY_ENDINGS = (".exr", ".npy", ".npz")
+_NPY, _ZIP, _EXR = b"\x93NUMPY", b"PK\x03\x04", b"\x76\x2f\x31\x01"
+# Names under which one of several arrays of an .npz is taken.
+_KEYS = ("depth", "depth_map", "segmentation_map", "mask", "labels", "label")
+# Versions 2 and 3 differ in the spelling of field names only, which numbers have none of.
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def open_map(source: str | os.PathLike) -> np.ndarray | PIL.Image.Image:
-    """Depth or segmentation map in a file: an array for .npy and .exr, else an image whose pixels are not decoded yet.
+    """Depth or segmentation map in a file: an array for .npy, .npz and .exr, else an image, pixels not decoded yet.
 
     Raises:
         ValueError: no such file, damaged, or no map.
     """
-    ending = Path(source).suffix.lower()
-    if ending == ".npy":
-        return read_npy(source)
-    return read_exr(source) if ending == ".exr" else open_photo(source)
+    if ending_of(os.fspath(source)) in ARRAY_ENDINGS and (values := read_array(source)) is not None:
+        return values
+    return open_photo(source)
 
 
-def read_npy(source: str | os.PathLike | bytes, name: str | None = None) -> np.ndarray:
-    """Array of a .npy file or its bytes. `name` is what errors call it; by default the path.
+def read_array(
+    source: str | os.PathLike | bytes, name: str | None = None, keys: tuple[str, ...] = _KEYS
+) -> np.ndarray | None:
+    """The array of an .npy, .npz or .exr, or of its bytes; None when it is a file of another kind.
+
+    Of an .npz the only array is taken, or the first that has one of the names `keys`; of an .exr the channel Z, or the only
+    one, as float32.
+
+    Args:
+        name: what errors call it; by default the path.
 
     Raises:
-        ValueError: damaged, Python objects, or a header that claims more numbers than the file holds.
+        ValueError: no regular file, damaged, more numbers than an image may have pixels, or Python objects.
     """
-    name = name or ("an array without a name" if isinstance(source, bytes) else show_path(source))
     if not isinstance(source, bytes):
-        check_regular_file(source)
-    with refuse_damage(name, "a NumPy array"):
-        if isinstance(source, bytes):
-            return _read_npy(io.BytesIO(source), len(source))
-        with open(source, "rb") as file:
-            return _read_npy(file, os.fstat(file.fileno()).st_size)
+        check_regular(source)
+    name = name or ("an array without a name" if isinstance(source, bytes) else show_path(source))
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+        start = file.read(6)
+        file.seek(0)
+        if start == _NPY:
+            with refuse_damage(name, "a NumPy array"):
+                return _read_npy(file)
+        if start.startswith(_ZIP):
+            with refuse_damage(name, "NumPy arrays"):
+                return _read_npz(file, keys)
+    if start.startswith(_EXR):
+        return _read_exr(source, name)
+    if not isinstance(source, bytes) and (ending := ending_of(os.fspath(source))) in ARRAY_ENDINGS:
+        raise ValueError(f"{name} cannot be decoded: it is no {ending} file, or its beginning is damaged.")
+    return None
 
 
-def _read_npy(file: BinaryIO, num_bytes: int) -> np.ndarray:
+def _read_npy(file: IO[bytes]) -> np.ndarray:
+    """An array behind its header, in the file's own order of bytes."""
     version = np.lib.format.read_magic(file)
-    # Versions 2 and 3 differ in the spelling of field names only.
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(file)
+    shape, is_fortran, dtype = _HEADERS.get(version, _HEADERS[2, 0])(file)
     if dtype.hasobject:
-        raise ValueError("it holds Python objects, not numbers")
-    claimed, held = math.prod(shape) * dtype.itemsize, num_bytes - file.tell()
-    if min(shape, default=0) < 0 or claimed > held:
-        raise ValueError(f"it claims {claimed} bytes of shape {shape}, but holds only {held}")
-    file.seek(0)
-    return np.load(file, allow_pickle=False)
+        raise ValueError("it holds Python objects, which can run code when they are loaded; store numbers")
+    if min(shape, default=1) < 0 or not 0 < dtype.itemsize <= 32:
+        raise ValueError(f"shape {shape} of {dtype} is no array of numbers")
+    check_num_pixels(math.prod(shape))
+    claimed = math.prod(shape) * dtype.itemsize
+    content = file.read(claimed)
+    if len(content) < claimed:
+        raise ValueError(f"it claims {claimed} bytes of shape {shape}, but holds only {len(content)}")
+    return np.frombuffer(bytearray(content), dtype).reshape(shape, order="F" if is_fortran else "C")
 
 
-def read_exr(path: str | os.PathLike, name: str | None = None) -> np.ndarray:
-    """(H, W) float32: the channel Z, or the only channel, of an OpenEXR file. `name` is what errors call it.
+def _read_npz(file: IO[bytes], keys: tuple[str, ...]) -> np.ndarray:
+    with zipfile.ZipFile(file) as archive:
+        names = [name.removesuffix(".npy") for name in archive.namelist()]
+        chosen = names[0] if len(names) == 1 else next((key for key in keys if key in names), None)
+        if chosen is None:
+            raise ValueError(f"it must hold one array or one named {keys[0]}, got {', '.join(names[:10]) or 'none'}")
+        with archive.open(next(name for name in archive.namelist() if name.removesuffix(".npy") == chosen)) as member:
+            return _read_npy(member)
 
-    Raises:
-        ValueError: OpenEXR is not installed, damaged, larger than Pillow allows of images, or several channels.
-    """
-    name = name or show_path(path)
-    check_regular_file(path)
+
+def _read_exr(source: str | os.PathLike | bytes, name: str) -> np.ndarray:
+    """(H, W) float32: the channel Z, or the only channel, of an OpenEXR file or its bytes."""
+    if isinstance(source, bytes):  # OpenEXR reads no streams
+        with tempfile.NamedTemporaryFile(suffix=".exr") as file:
+            file.write(source)
+            file.flush()
+            return _read_exr(Path(file.name), name)
     try:
         import OpenEXR  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ValueError(f"{name}: reading .exr needs OpenEXR: pip install 'pixio-hf[exr]'.") from error
+    path = os.fspath(source)
     with refuse_damage(name, "OpenEXR"):
-        if not os.path.isfile(path):
-            raise FileNotFoundError("no such file")
-        (left, top), (right, bottom) = OpenEXR.File(os.fspath(path), header_only=True).header()["dataWindow"]
-        _check_num_pixels(int(right) - int(left) + 1, int(bottom) - int(top) + 1)
-        channels: dict[str, Any] = OpenEXR.File(os.fspath(path), separate_channels=True).channels()
+        (left, top), (right, bottom) = OpenEXR.File(path, header_only=True).header()["dataWindow"]
+        check_num_pixels((int(right) - int(left) + 1) * (int(bottom) - int(top) + 1))
+        channels: dict[str, Any] = OpenEXR.File(path, separate_channels=True).channels()
     channel = "Z" if "Z" in channels else next(iter(channels), None)
     if channel is None or (len(channels) > 1 and channel != "Z"):
         raise ValueError(f"{name} must have one channel or a channel Z, got {', '.join(sorted(channels)) or 'none'}.")
     return np.asarray(channels[channel].pixels, dtype=np.float32)
 
 
-def _check_num_pixels(width: int, height: int) -> None:
+def check_num_pixels(num_pixels: int) -> None:
+    """Refuse what Pillow would refuse of an image, before memory is taken for it; to be called inside refuse_damage."""
     limit = PIL.Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > 2 * limit:
+    if limit is not None and num_pixels > 2 * limit:
         raise PIL.Image.DecompressionBombError(
-            f"Image size ({width * height} pixels) exceeds limit of {2 * limit} pixels."
+            f"Image size ({num_pixels} pixels) exceeds limit of {2 * limit} pixels."
         )

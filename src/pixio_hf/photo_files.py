@@ -13,7 +13,7 @@ import PIL.Image
 from huggingface_hub.utils import get_session
 from PIL.Image import Transpose
 
-from .image_files import printable
+from .listings import check_regular, show_path
 
 # How to turn a photo whose EXIF orientation is not 1 (upright).
 _TURNS = {
@@ -51,24 +51,6 @@ def refuse_damage(name: str, what: str = "an image") -> Iterator[None]:
         ) from error
 
 
-def check_regular_file(path: str | os.PathLike) -> None:
-    """Refuse what is there but is no regular file: a FIFO or device could block without end, and is never opened.
-
-    Raises:
-        ValueError: a folder, FIFO, device or socket.
-    """
-    if os.path.isdir(path):
-        raise ValueError(f"{show_path(path)} is a folder, not a file.")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError(f"{show_path(path)} is not a regular file (it is a FIFO, device or socket).")
-
-
-def show_path(path: str | os.PathLike) -> str:
-    """A path as text that can be printed, at most 200 characters; bytes that are no UTF-8 become escapes."""
-    text = printable(path)
-    return text if len(text) <= 200 else f"{text[:200]}..."
-
-
 def open_photo(source: str | os.PathLike) -> PIL.Image.Image:
     """Open a local path, an http(s) address or a base64 string as a PIL image, pixels not decoded yet.
 
@@ -83,8 +65,8 @@ def open_photo(source: str | os.PathLike) -> PIL.Image.Image:
             if not response.is_success:
                 raise ValueError(f"the server answered {response.status_code}")
             return PIL.Image.open(io.BytesIO(response.content))
-        check_regular_file(text)
-        if os.path.isfile(text):
+        if os.path.lexists(text):
+            check_regular(text)
             return PIL.Image.open(text)
         encoded = text.split(",", 1)[1] if text.startswith("data:image/") else text
         return PIL.Image.open(io.BytesIO(base64.b64decode(encoded)))
@@ -99,13 +81,21 @@ def open_photo(source: str | os.PathLike) -> PIL.Image.Image:
         ) from error
 
 
-def decode_image(source: str | os.PathLike | bytes | PIL.Image.Image, name: str | None = None) -> PIL.Image.Image:
+MAX_PIXELS = 178_956_970
+"""Pixels that Pillow allows an image by default."""
+
+
+def decode_image(
+    source: str | os.PathLike | bytes | PIL.Image.Image, name: str | None = None, max_pixels: int | None = None
+) -> PIL.Image.Image:
     """Image file, its bytes or a PIL image -> PIL image with all of its pixels decoded, not turned.
 
-    `name` is what errors call it; by default the path.
+    Args:
+        name: what errors call it; by default the path.
+        max_pixels: a limit that also holds where Pillow's own was lifted.
 
     Raises:
-        ValueError: damaged in any way, not a regular file, or more pixels than Pillow allows.
+        ValueError: damaged in any way, not a regular file, or more pixels than allowed.
     """
     if isinstance(source, PIL.Image.Image):
         with refuse_damage(name or name_image(source)):
@@ -116,9 +106,13 @@ def decode_image(source: str | os.PathLike | bytes | PIL.Image.Image, name: str 
         stream: Any = io.BytesIO(source)
     else:
         name = name or show_path(source)
-        check_regular_file(source)
+        check_regular(source)
         stream = source
     with refuse_damage(name), PIL.Image.open(stream) as image:
+        if max_pixels is not None and image.width * image.height > max_pixels:
+            raise PIL.Image.DecompressionBombError(
+                f"Image size ({image.width * image.height} pixels) exceeds limit of {max_pixels} pixels."
+            )
         image.load()
     return image
 

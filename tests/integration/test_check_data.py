@@ -97,7 +97,7 @@ def test_every_fault_of_a_depth_folder_is_listed(tmp_path):
     output, report, sheet = check(root, "--depth-scale", "0.001", code=1)
     split = report["splits"]["all"]
     problems = "\n".join(split["problems"])
-    for expected in ("1.png has no counterpart", "5.png has no counterpart", "0.png cannot be read", "30 x 38"):
+    for expected in ("1.png has no counterpart", "5.png has no counterpart", "0.png cannot be decoded", "30 x 38"):
         assert expected in problems
         assert expected in output
     assert report["num_problems"] == 4
@@ -222,7 +222,7 @@ def test_special_files_and_outside_names(tmp_path):
     os.mkfifo(root / "images/pipe.png")
     (root / os.fsdecode(b"images/$a\xff$.png")).touch()
     output, _, _ = check(root, "--depth-scale", "0.001", code=1)
-    assert "pipe.png is a FIFO, not a file" in output
+    assert "pipe.png is a FIFO, not a regular file" in output
     assert r"\xff$.png has a name that is not UTF-8" in output
     (tmp_path / "far.png").write_bytes((root / "depth/0.png").read_bytes())
     (root / "list.txt").write_text("images/0.png ../far.png\n")

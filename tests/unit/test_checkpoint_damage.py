@@ -14,13 +14,14 @@ import torch
 from safetensors.torch import save_file
 
 from pixio_hf import files
-from pixio_hf.checkpoint_files import check_config, parse_json_object
+from pixio_hf.checkpoint_files import check_config
 from pixio_hf.conversion.convert import convert_checkpoint
 from pixio_hf.conversion.export import export_checkpoint
 from pixio_hf.conversion.reading import read_checkpoint
 from pixio_hf.conversion.verification import find_non_finite
 from pixio_hf.files import file_in_progress, folder_in_progress
 from pixio_hf.hub.folder import read_checkpoint_folder
+from pixio_hf.text_files import parse_json_object
 from tests.source_files import random_state, save, training_file
 
 FIELDS = {"num_attention_heads": 2}

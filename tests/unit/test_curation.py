@@ -308,7 +308,7 @@ def test_states_from_before_curation_was_noted_are_taken_with_a_warning(tmp_path
     for name in ("min_histogram_score", "min_resolution", "soft_sampling", "statistics"):
         del state["signature"][name]
     warnings = []
-    monkeypatch.setattr(loader.logger, "warning", warnings.append)
+    monkeypatch.setattr("pixio_hf.data.streaming.loader.logger.warning", warnings.append)
     resumed = open_curated(dataset, root, CurationTests(4.5))
     resumed.load_state_dict(state)
     assert resumed.num_samples == 2

@@ -88,13 +88,13 @@ def test_depth_formats(tmp_path, name):
     ("label", "name", "message"),
     [
         (npz(a=METRES, b=METRES), "a.npz", "one array or one named depth, got a, b"),
-        (npy(METRES)[:-9], "a.npy", "ends early"),
-        (npy(METRES).replace(b"(6, 8), ", b"(6666666666, 8), ".ljust(8))[:128], "a.npy", "cannot be read"),
+        (npy(METRES)[:-9], "a.npy", "holds only"),
+        (npy(METRES).replace(b"(6, 8), ", b"(6666666666, 8), ".ljust(8))[:128], "a.npy", "is too large"),
         (npy(np.array([[{}]], dtype=object)), "a.npy", "Python objects"),
         (pickle.dumps(METRES), "a.npy", r"no \.npy file"),
-        (encode(METRES, "TIFF")[:-40], "a.tif", "cannot be read"),
-        (b"\x76\x2f\x31\x01" + bytes(50), "a.exr", "cannot be read"),
-        (b"Pf\n99999 99999\n-1\n" + bytes(8), "a.pfm", "cannot be read"),
+        (encode(METRES, "TIFF")[:-40], "a.tif", "cannot be decoded"),
+        (b"\x76\x2f\x31\x01" + bytes(50), "a.exr", "cannot be decoded"),
+        (b"Pf\n99999 99999\n-1\n" + bytes(8), "a.pfm", "is too large"),
     ],
 )
 def test_damaged_depth_is_a_value_error_with_its_name(tmp_path, label, name, message):
@@ -113,7 +113,7 @@ def test_a_small_file_of_absurd_size_is_refused_by_its_header(tmp_path, monkeypa
     )
     root = write_pair(tmp_path, npy(METRES), "a.npy")
     (root / "images/a.png").write_bytes(bomb)
-    with pytest.raises(ValueError, match=r"a\.png cannot be read as an image: 60000 x 60000 pixels"):
+    with pytest.raises(ValueError, match=r"a\.png is too large: .*3600000000 pixels"):
         open_depth_dataset(root, None)[0]
 
 

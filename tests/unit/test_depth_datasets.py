@@ -239,7 +239,7 @@ def test_unreadable_and_unequal_files_are_named_when_read(tmp_path):
     PIL.Image.fromarray(make_pair()[0]).save(tmp_path / "depth/c.png")
     dataset = open_depth_dataset(tmp_path, None)
     for index, message in enumerate(
-        (r"a\.png cannot be read", r"b\.png is 12 x 15 .* is 12 x 16", r"c\.png.*mode RGB")
+        (r"a\.png cannot be decoded", r"b\.png is 12 x 15 .* is 12 x 16", r"c\.png.*mode RGB")
     ):
         with pytest.raises(ValueError, match=message):
             dataset[index]

@@ -16,7 +16,7 @@ import pytest
 
 from pixio_hf import PixioImageProcessor
 from pixio_hf.cli.photo_loop import load_photo
-from pixio_hf.map_files import read_exr, read_npy
+from pixio_hf.map_files import read_array
 from pixio_hf.photo_files import decode_image, load_upright, open_photo
 from pixio_hf.photos import BAND_PIXELS, read_photo
 
@@ -142,17 +142,17 @@ def test_npy_headers_that_claim_more_than_there_is_are_refused(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.arange(6.0).reshape(2, 3))
     data = path.read_bytes()
-    np.testing.assert_array_equal(read_npy(path), np.arange(6.0).reshape(2, 3))
-    np.testing.assert_array_equal(read_npy(data), np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(read_array(path), np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(read_array(data), np.arange(6.0).reshape(2, 3))
     path.write_bytes(data.replace(b"(2, 3), }            ", b"(99999999, 99999999),}"[:21].ljust(21)))
     with pytest.raises(ValueError, match=r"a\.npy cannot be decoded as a NumPy array"):
-        read_npy(path)
+        read_array(path)
     path.write_bytes(data[:-8])
     with pytest.raises(ValueError, match=r"claims 48 bytes .* holds only 40"):
-        read_npy(path)
+        read_array(path)
     np.save(path, np.array([{}]), allow_pickle=True)
     with pytest.raises(ValueError, match="Python objects"):
-        read_npy(path)
+        read_array(path)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python's, of a header's text
@@ -165,7 +165,7 @@ def test_damaged_maps_only_raise_value_errors_that_name_them(tmp_path, kind):
     else:
         exr = pytest.importorskip("OpenEXR")
         exr.File({"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}, {"Z": depth}).write(str(path))
-    read = read_npy if kind == "npy" else read_exr
+    read = read_array
     np.testing.assert_array_equal(read(path), depth)
     photo = np.zeros((24, 32, 3), np.uint8)
     batch = PixioImageProcessor(do_resize=False, size_divisor=1)(photo, depth_maps=str(path), return_tensors="pt")
@@ -190,7 +190,7 @@ def test_what_is_no_regular_file_is_refused_unopened(tmp_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(place))
         for path in (fifo, place, Path("/dev/zero")):
-            for read in (load_photo, decode_image, open_photo, read_npy, read_exr):
+            for read in (load_photo, decode_image, open_photo, read_array):
                 with pytest.raises(ValueError, match="not a regular file"):
                     read(path)
     with pytest.raises(ValueError, match="is a folder"):

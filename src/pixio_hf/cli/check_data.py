@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..image_files import printable
+from ..listings import printable
 from ..visualization.contact_sheet import draw_contact_sheet
 from .data_splits import DataRequest, Split, compare_classes, find_splits, find_task
 from .files import check_targets, write_bytes

@@ -23,7 +23,7 @@ from ..data.labelled.segmentation_datasets import (
     recognise_masks,
     settle_numbering,
 )
-from ..image_files import printable
+from ..listings import printable
 from .data_survey import ClassSurvey, DepthSurvey
 from .mask_survey import MaskSurvey
 

@@ -11,10 +11,11 @@ from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from pixio_hf.bundled import OFFICIAL
-from pixio_hf.checkpoint_files import check_config, check_inside, read_json_object
+from pixio_hf.checkpoint_files import check_config, check_inside
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pixio import PixioImageProcessor
 from pixio_hf.modeling_pixio import PixioPreTrainedModel
+from pixio_hf.text_files import read_json_object
 
 
 class LoadedModel(NamedTuple):

@@ -14,7 +14,8 @@ from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor
 
 from ..bundled import find_checkpoint, hub_id
-from ..checkpoint_files import check_config, check_inside, read_json_object
+from ..checkpoint_files import check_config, check_inside
+from ..text_files import read_json_object
 from .key_mapping import hub_to_reference_state
 from .reading import read_checkpoint
 from .verification import MODEL_CLASSES, describe_non_finite, find_non_finite

@@ -8,7 +8,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..checkpoint_files import check_inside, read_json_object
+from ..checkpoint_files import check_inside
+from ..text_files import read_json_object
 from .file_format import SAFETENSORS, StoredTensor, StoredWeights, identify_file
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"

@@ -14,7 +14,7 @@ import transformers
 
 import pixio_hf
 
-from ..image_files import is_utf8, printable
+from ..listings import is_utf8, printable
 from ..shown_text import markdown_text
 
 

@@ -11,8 +11,9 @@ from safetensors import SafetensorError, safe_open
 from transformers.dynamic_module_utils import get_relative_import_files
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
-from ..checkpoint_files import check_config, check_inside, read_json_object
+from ..checkpoint_files import check_config, check_inside
 from ..conversion.safetensors_files import read_index
+from ..text_files import read_json_object
 
 META_LICENCE = "fair-noncommercial-research-license"
 # Names that from_pretrained picks by itself.

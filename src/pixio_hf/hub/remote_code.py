@@ -8,11 +8,11 @@ from typing import Any
 
 from transformers.dynamic_module_utils import get_relative_import_files
 
-from ..checkpoint_files import read_json_object
 from ..configuration_pixio import PixioConfig
 from ..files import file_in_progress
 from ..modeling_pixio import PixioModel
 from ..registration import AUTO_CLASSES
+from ..text_files import read_json_object
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LICENSE_HEADER = "# Copyright 2026 The pixio-hf authors."

@@ -10,8 +10,8 @@ from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.hf_api import RepoFile
 from tqdm.auto import tqdm
 
-from ..checkpoint_files import parse_json_object
 from ..model_cards.signature import is_unedited_card
+from ..text_files import parse_json_object
 from .folder import LOADED_WEIGHTS, CheckpointFolder
 
 IDENTITY = ("model_type", "architectures", "hidden_size", "num_hidden_layers")

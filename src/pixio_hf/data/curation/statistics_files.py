@@ -14,7 +14,7 @@ import pyarrow
 import pyarrow.parquet
 from transformers.utils import logging
 
-from ...image_files import check_regular
+from ...listings import check_regular
 from ...text_files import parse_json
 
 logger = logging.get_logger(__name__)

@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict, Features, Image, Value
 from huggingface_hub.utils import validate_repo_id
 from transformers.utils import logging
 
-from ...image_files import describe_odd_file, printable
+from ...listings import describe_odd_file, printable
 from .file_listing import MissingSplit, path_below
 from .file_pairs import FileProtocol, differs_from_published, list_split
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...image_files import describe_odd_file, ending_of, find_files, is_utf8, printable
+from ...listings import describe_odd_file, ending_of, find_files, is_utf8, printable
 
 _SHOWN = 5
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from ...image_files import find_files, photo_endings, printable
+from ...listings import find_files, photo_endings, printable
 from .file_listing import Listing, MissingSplit, list_endings, note_unread
 from .pair_lists import find_metadata, read_metadata, read_split_file
 

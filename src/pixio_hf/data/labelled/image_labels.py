@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import ClassLabel, Dataset, Features, Image, Value
 
-from ...image_files import describe_odd_file, ending_of, find_files, is_utf8, photo_endings, printable
+from ...listings import describe_odd_file, ending_of, find_files, is_utf8, photo_endings, printable
 from .columns import find_table, folder_of, from_columns
 from .file_listing import Listing, MissingSplit, note_unread, path_below
 from .pair_reading import read_image

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...image_files import printable
+from ...listings import printable
 from ...text_files import parse_json, read_text_lines, shorten_line
 from .file_listing import Listing, keep_existing
 

@@ -5,19 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.ExifTags
 import PIL.Image
 import PIL.ImageOps
 
-from ...image_files import decode_image, printable
 from ...label_maps import DEPTH_MODES, SEGMENTATION_MODES, read_map, to_class_ids, to_metres
+from ...listings import printable
+from ...map_files import read_array
+from ...photo_files import MAX_PIXELS, decode_image, read_orientation
 from ...photos import read_photo
-from .array_files import read_array
 from .class_numbers import IGNORED, to_classes
 
 DEPTH_ENDINGS = (".exr", ".npy", ".npz", ".pfm", ".pgm", ".png", ".tif", ".tiff")
 MASK_ENDINGS = (".bmp", ".gif", ".npy", ".npz", ".pgm", ".png", ".tif", ".tiff")
 _UPRIGHT = 1
+# Names under which one of several arrays of an .npz is taken.
+_KEYS = {"depth map": ("depth", "depth_map"), "segmentation map": ("segmentation_map", "mask", "labels", "label")}
 
 
 def read_depth_pair(image: Any, depth: Any, depth_scale: float) -> tuple[PIL.Image.Image, np.ndarray]:
@@ -85,7 +87,7 @@ def name_of(source: Any) -> str:
 def _read_pair(image: Any, label: Any, modes: tuple[str, ...], what: str) -> tuple[PIL.Image.Image, np.ndarray]:
     photo = _open_image(image)
     values, label_orientation = _read_values(label, modes, what)
-    orientation = _orientation(photo)
+    orientation = read_orientation(photo)
     upright = PIL.ImageOps.exif_transpose(photo)
     width, height = upright.size
     if values.shape != (height, width):
@@ -108,7 +110,7 @@ def _open_image(source: Any) -> PIL.Image.Image:
         return source
     encoded = _as_encoded(source)
     if isinstance(encoded, str | Path | bytes):
-        return decode_image(encoded, name_of(source))
+        return decode_image(encoded, name_of(source), MAX_PIXELS)
     try:
         pixels = read_photo(np.asarray(encoded))
         if pixels.dtype != np.uint8:
@@ -141,10 +143,6 @@ def _as_encoded(source: Any) -> Any:
     return source
 
 
-def _orientation(image: PIL.Image.Image) -> int:
-    return image.getexif().get(PIL.ExifTags.Base.Orientation, _UPRIGHT)
-
-
 def _to_rgb(image: PIL.Image.Image, source: Any) -> PIL.Image.Image:
     if image.mode == "RGB":
         return image
@@ -161,19 +159,19 @@ def _read_values(source: Any, modes: tuple[str, ...], what: str) -> tuple[np.nda
     """(H, W) numbers of a label as stored, turned upright, and its EXIF orientation."""
     try:
         if isinstance(source, PIL.Image.Image):
-            return read_map(source, modes, what), _orientation(source)
+            return read_map(source, modes, what), read_orientation(source)
         encoded = _as_encoded(source)
         if not isinstance(encoded, str | Path | bytes):
             return read_map(_drop_channel(np.asarray(encoded)), modes, what), _UPRIGHT
-        if (values := read_array(encoded, name_of(source), what)) is not None:
+        if (values := read_array(encoded, name_of(source), _KEYS[what])) is not None:
             return read_map(_drop_channel(values), modes, what), _UPRIGHT
-        image = decode_image(encoded, name_of(source))
+        image = decode_image(encoded, name_of(source), MAX_PIXELS)
         if modes == SEGMENTATION_MODES and image.mode in ("RGB", "RGBA", "LA", "PA", "CMYK"):
             raise ValueError(
                 f"holds colours (PIL mode {image.mode}), not class numbers. Store one channel with the class number of"
                 " each pixel."
             )
-        return read_map(image, modes, what), _orientation(image)
+        return read_map(image, modes, what), read_orientation(image)
     except ValueError as error:
         message, name = str(error), name_of(source)
         raise ValueError(message if name in message else f"{name}: {message}") from error

@@ -13,7 +13,7 @@ import os
 
 import PIL.Image
 
-from ...image_files import check_regular
+from ...listings import check_regular
 
 
 def read_limit(name: str, default: int) -> int:

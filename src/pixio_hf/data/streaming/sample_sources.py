@@ -8,7 +8,7 @@ from typing import Protocol
 
 from torch.utils.data import Dataset
 
-from ...image_files import photo_endings, printable
+from ...listings import photo_endings, printable
 from ...synthetic import SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
 from .read_limits import read_image_file
 from .sample_order import derive_seed

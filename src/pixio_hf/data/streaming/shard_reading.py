@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 
 from torch import Tensor
 
-from ...image_files import check_regular, photo_endings, printable
+from ...listings import check_regular, photo_endings, printable
 from .parquet_pages import LargestPages, find_largest_pages
 from .read_limits import MAX_IMAGE_BYTES, check_num_bytes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transformers.utils import logging
 
-from ...image_files import describe_odd_file, find_files, photo_endings, printable
+from ...listings import describe_odd_file, find_files, photo_endings, printable
 
 logger = logging.get_logger(__name__)
 

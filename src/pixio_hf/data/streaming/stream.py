@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from ...image_files import printable
+from ...listings import printable
 from .decoding import decode_random_crop
 from .sample_order import Position, derive_seed
 from .sample_reading import KeepRule, LoadedSample, ReadingOrder, read_samples

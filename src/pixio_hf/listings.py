@@ -1,11 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Files that hold images: which endings are read, what lies in a folder, and opening one without harm.
+"""What lies in a folder: which endings are images, which names are regular files, and reading their bytes.
 
-Only regular files are opened (a FIFO would be waited for without end), and nothing is decoded whose header tells an
-absurd size.
+Only regular files are opened: reading a FIFO would wait without end.
 """
 
-import io
 import os
 import stat
 import sys
@@ -21,9 +19,6 @@ _PHOTO_ENDINGS = (
 )
 # Formats that Pillow reads only where it was built with their library, or where a plugin of it was imported.
 _OPTIONAL_PHOTO_ENDINGS = (".avif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".webp")
-
-MAX_PIXELS = 178_956_970
-"""Most pixels of an image that is decoded, as in Pillow itself; files whose header claims more are refused."""
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -51,6 +46,12 @@ def printable(path: str | os.PathLike) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def show_path(path: str | os.PathLike) -> str:
+    """A path as it is shown in a message: at most 200 characters, see `printable`."""
+    text = printable(path)
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
 def is_utf8(name: str) -> bool:
     """Whether a file's name is text; others cannot be stored in tables, reports or on the Hub."""
     try:
@@ -74,7 +75,7 @@ def describe_odd_file(path: str | os.PathLike) -> str:
     if stat.S_ISREG(mode):
         return ""
     kind = next((kind for is_kind, kind in _KINDS if is_kind(mode)), "a special file")
-    return f"is {kind}, not a file"
+    return f"is {kind}, not a file" if kind == "a folder" else f"is {kind}, not a regular file"
 
 
 def check_regular(path: str | os.PathLike) -> None:
@@ -91,29 +92,6 @@ def read_regular(path: str | os.PathLike) -> bytes:
             return file.read()
     except OSError as error:
         raise ValueError(f"{printable(path)} cannot be read: {error.strerror or error}.") from error
-
-
-def check_num_pixels(width: int, height: int) -> None:
-    """Raise ValueError for a size that no image has, before anything is decoded."""
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"{width} x {height} pixels are more than the {MAX_PIXELS} that are read; is it damaged?")
-
-
-def decode_image(source: str | os.PathLike | bytes | io.IOBase, name: str) -> PIL.Image.Image:
-    """Decode an image file, not turned by its EXIF orientation yet; `name` is for messages.
-
-    Raises:
-        ValueError: no regular file, not an image, damaged, or more than MAX_PIXELS pixels; whatever the decoder throws.
-    """
-    try:
-        if isinstance(source, str | os.PathLike):
-            check_regular(source)
-        with PIL.Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:  # pyright: ignore[reportArgumentType]
-            check_num_pixels(*image.size)
-            image.load()
-    except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
-        raise ValueError(f"{name} cannot be read as an image: {error or type(error).__name__}") from error
-    return image
 
 
 @dataclass(frozen=True)
