@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import DepthEstimatorOutput
 
 from ..configuration_pixio import HEAD_TYPES
-from ..heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks, predict_parts
+from ..head_regions import predict_parts
+from ..heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
 from ..losses import silog_loss
 from .backbones import Normalization, PlainBackbone, load_backbone
 
