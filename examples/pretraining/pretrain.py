@@ -78,7 +78,8 @@ class PretrainingArguments:
         default=None,
         metadata={
             "help": "synthetic-rooms, synthetic-outdoor, synthetic-mixed; a folder of images; a folder, pattern or address"
-            " of .tar or .parquet shards; or OWNER/NAME on the Hub."
+            " of .tar or .parquet shards; or OWNER/NAME on the Hub. Folders and rendered scenes are mixed by weights:"
+            " '4 x kitchens + flowers + synthetic-rooms'."
         },
     )
     num_scenes: int = field(default=32_768, metadata={"help": "Synthetic scenes to render."})
