@@ -5,8 +5,8 @@
     python examples/pretraining/evaluate_reconstruction.py --model runs/pixio-tiny/model --photos photographs/held_out
 
 Masks come from noise of seed 0. The numbers in model_cards/pixio-tiny.md come from this script: 512 rendered rooms of seeds
-that no model was trained on; and, with --photos, a folder of photographs, in which each folder is a source of its own. The last
-line is the mean over all photographs.
+that no model was trained on; and, with --photos, a folder of photographs, in which each folder is a source of its own. The
+last line is the mean over all photographs.
 """
 
 from collections.abc import Callable
@@ -88,9 +88,7 @@ def main(args: EvaluationArguments) -> tuple[float, float]:
         scenes = SyntheticSceneDataset(
             num_scenes, HELD_OUT_SEEDS.start, model.config.image_size, cache_dir=args.cache_dir
         )
-        return measure(
-            model, processor, "images", num_scenes, lambda index: scenes[index]["image"], args.batch_size
-        )
+        return measure(model, processor, "images", num_scenes, lambda index: scenes[index]["image"], args.batch_size)
     total = total_of_constant = num_photos = 0
     for source, photos in list_photos(Path(args.photos)).items():
         chosen = photos[:4] if args.smoke else photos

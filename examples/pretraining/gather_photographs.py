@@ -10,7 +10,7 @@ keep it with the pictures. They are sorted into
 
     train/SOURCE             to train on; the share of a source is for the training to choose
     held_out/SOURCE          about one in twenty, by the hash of its name: measure on these, never train
-    near_duplicates/SOURCE   look nearly like one of the others (shelves taken twice, one photo in two sizes): used for nothing
+    near_duplicates/SOURCE   look nearly like one of the others (a shelf taken twice, a photo in two sizes): used for nothing
 
 Two minutes of one core after the download.
 """
@@ -65,8 +65,20 @@ class Photograph:
 
 OPEN_IMAGES = "CC BY 2.0, as Open Images lists it"
 SOURCES = (
-    Source("doors", "MiguelARD/DoorDetect-Dataset", r"images/[0-9a-f]{16}\.jpg", OPEN_IMAGES, "photographers of Open Images"),
-    Source("shelves", "marcusklasson/GroceryStoreDataset", r"dataset/(train|val|test)/.*\.jpg", "MIT", "Marcus Klasson and others"),
+    Source(
+        "doors",
+        "MiguelARD/DoorDetect-Dataset",
+        r"images/[0-9a-f]{16}\.jpg",
+        OPEN_IMAGES,
+        "photographers of Open Images",
+    ),
+    Source(
+        "shelves",
+        "marcusklasson/GroceryStoreDataset",
+        r"dataset/(train|val|test)/.*\.jpg",
+        "MIT",
+        "Marcus Klasson and others",
+    ),
     Source("flowers", "JoelOscarsson/dl-assignment", r"data/flowers/.*/\d+_\w+\.jpg", "CC BY 2.0", ""),
     Source(
         "mixed",
@@ -75,7 +87,13 @@ SOURCES = (
         OPEN_IMAGES,
         "photographers of Open Images",
     ),
-    Source("landscapes", "BuddiesOfBudgie/budgie-backgrounds", r"backgrounds/.*\.jpg", "CC0", "named in data/*.xml.in there"),
+    Source(
+        "landscapes",
+        "BuddiesOfBudgie/budgie-backgrounds",
+        r"backgrounds/.*\.jpg",
+        "CC0",
+        "named in data/*.xml.in there",
+    ),
     Source(
         "albums",
         "immich-app/test-assets",

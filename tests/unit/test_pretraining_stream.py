@@ -315,6 +315,9 @@ def test_mixtures_that_cannot_be_made_say_why(tmp_path):
     mixture = write_two_folders(tmp_path)
     (tmp_path / "shards").mkdir()
     write_color_shards(tmp_path / "shards", [2])
-    for wrong, message in ((f"{mixture} + {tmp_path}/shards", "Shards"), (f"{mixture} + 0 x {tmp_path}/few", "weight 0")):
+    for wrong, message in (
+        (f"{mixture} + {tmp_path}/shards", "Shards"),
+        (f"{mixture} + 0 x {tmp_path}/few", "weight 0"),
+    ):
         with pytest.raises(ValueError, match=message):
             open_source(wrong, 16, 0)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from pixio_hf.files import write_json
-from pixio_hf.synthetic.rendering import render_scenes
+from pixio_hf.synthetic.rendering import open_photographs, render_scenes
 from pixio_hf.synthetic.scenes import SceneKind
 from pixio_hf.synthetic.seeds import SCENE_GENERATOR_VERSION
 
@@ -36,12 +37,20 @@ class SceneSetKey:
     num_scenes: int
     supersample: bool = False
     generator_version: int = SCENE_GENERATOR_VERSION
+    photographs: str | None = None
+    """Folder of the photographs, whose contents name the cache."""
 
     @property
     def folder_name(self) -> str:
         samples = "-2x2" if self.supersample else ""
         seeds = f"seeds{self.first_seed}-{self.num_scenes}scenes"
-        return f"{self.kind}-{self.image_size}px{samples}-{seeds}-v{self.generator_version}"
+        name = f"{self.kind}-{self.image_size}px{samples}-{seeds}-v{self.generator_version}"
+        pictures = open_photographs(self.photographs, self.generator_version)
+        return name if self.photographs is None or pictures is None else f"{name}-{pictures.fingerprint}"
+
+    def describe(self) -> dict[str, Any]:
+        """What is stored beside the arrays: every field but the place of the photographs."""
+        return {name: value for name, value in asdict(self).items() if name != "photographs"}
 
     def chunks(self) -> list[range]:
         """Positions of the scenes of every chunk."""
@@ -68,9 +77,9 @@ def open_or_render(
 
 def _open(folder: Path, key: SceneSetKey) -> tuple[np.ndarray, np.ndarray]:
     stored = json.loads((folder / "scenes.json").read_text())
-    if stored != asdict(key):
+    if stored != key.describe():
         raise ValueError(
-            f"{folder} holds the scenes {stored}, not {asdict(key)}: delete that folder to render it anew."
+            f"{folder} holds the scenes {stored}, not {key.describe()}: delete that folder to render it anew."
         )
     images = np.load(folder / "images.npy", mmap_mode="r")
     depth = np.load(folder / "depth.npy", mmap_mode="r")
@@ -120,7 +129,7 @@ def _render_into(folder: Path, key: SceneSetKey, num_workers: int) -> None:
             bar.update(len(chunks[index]))
     os.replace(images_path, folder / "images.npy")
     os.replace(depth_path, folder / "depth.npy")
-    write_json(folder / "scenes.json", asdict(key))
+    write_json(folder / "scenes.json", key.describe())
     progress_path.unlink()
 
 
@@ -148,7 +157,14 @@ def _render_chunk(job: tuple[Path, SceneSetKey, int]) -> int:
     images_path, depth_path, _ = _partial_paths(folder)
     positions = key.chunks()[index]
     seeds = [key.first_seed + position for position in positions]
-    batch = render_scenes(seeds, key.image_size, key.kind, supersample=key.supersample)
+    batch = render_scenes(
+        seeds,
+        key.image_size,
+        key.kind,
+        supersample=key.supersample,
+        version=key.generator_version,
+        photographs=key.photographs,
+    )
     for path, values in ((images_path, batch.images), (depth_path, batch.depth)):
         stored = np.load(path, mmap_mode="r+")
         stored[positions.start : positions.stop] = values.numpy()

@@ -13,7 +13,7 @@ from typing import Protocol
 from torch.utils.data import Dataset
 
 from ...listings import photo_endings, printable
-from ...synthetic import SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
+from ...synthetic import SCENE_GENERATOR_VERSION, SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
 from .read_limits import read_image_file
 from .sample_order import derive_seed
 from .shard_reading import RawSample, read_shard
@@ -107,8 +107,8 @@ class MixedSource:
     def __init__(self, weighted_sources: list[tuple[int, SampleSource]]):
         if not all(source.random_access for _, source in weighted_sources):
             raise ValueError(
-                "Shards cannot be mixed with other data: they are read in a row. Put the images of all into one set of shards,"
-                " or all into folders."
+                "Shards cannot be mixed with other data: they are read in a row. Put the images of all into one set of"
+                " shards, or all into folders."
             )
         self.copies = [source for weight, source in weighted_sources for _ in range(weight)]
         self.starts = [0, *accumulate(source.num_pieces(1) for source in self.copies)]
@@ -137,6 +137,8 @@ def open_source(
     cache_dir: str | None = None,
     num_render_workers: int = 0,
     image_column: str | None = None,
+    scene_version: int = SCENE_GENERATOR_VERSION,
+    scene_photographs: str | None = None,
 ) -> SampleSource:
     """Open a data set by name, folder, pattern or address (`find_shards`).
 
@@ -145,6 +147,7 @@ def open_source(
             first two with weights, such as "4 x kitchens + flowers + 2 x synthetic-rooms" (`MixedSource`).
         num_scenes: number of synthetic scenes, from the training seeds.
         cache_dir: where synthetic scenes are kept once rendered; None renders them again each time.
+        scene_version, scene_photographs: `version` and `photographs` of SyntheticSceneDataset.
         image_column: column of the images in Parquet shards; None finds it.
 
     Raises:
@@ -152,8 +155,19 @@ def open_source(
     """
     if " + " in dataset and not Path(dataset).exists():
         parts = [split_weight(part) for part in dataset.split(" + ")]
-        rendering = (image_size, num_scenes, cache_dir, num_render_workers)
-        return MixedSource([(weight, open_source(name, *rendering)) for weight, name in parts])
+        sources = []
+        for weight, name in parts:
+            source = open_source(
+                name,
+                image_size,
+                num_scenes,
+                cache_dir,
+                num_render_workers,
+                scene_version=scene_version,
+                scene_photographs=scene_photographs,
+            )
+            sources.append((weight, source))
+        return MixedSource(sources)
     if dataset in SYNTHETIC_DATASETS:
         scenes = SyntheticSceneDataset(
             num_scenes,
@@ -162,8 +176,10 @@ def open_source(
             kind=SYNTHETIC_DATASETS[dataset],
             cache_dir=cache_dir,
             num_workers=num_render_workers,
+            version=scene_version,
+            photographs=scene_photographs,
         )
-        return SceneSource(scenes, dataset)
+        return SceneSource(scenes, dataset if scene_version == 1 else f"{dataset} of version {scene_version}")
     try:
         shards = find_shards(dataset)
     except ValueError as error:
