@@ -10,7 +10,7 @@ keep it with the pictures. They are sorted into
 
     train/SOURCE             to train on; the share of a source is for the training to choose
     held_out/SOURCE          about one in twenty, by the hash of its name: measure on these, never train
-    near_duplicates/SOURCE   look nearly like one of the others (a shelf taken twice, a photo in two sizes): used for nothing
+    near_duplicates/SOURCE   look nearly like another (a shelf taken twice, a photo in two sizes): used for nothing
 
 Two minutes of one core after the download.
 """

@@ -78,8 +78,8 @@ class PretrainingArguments:
         default=None,
         metadata={
             "help": "synthetic-rooms, synthetic-mixed and others of pixio_hf.synthetic; a folder of images; a folder,"
-            " pattern or address of .tar or .parquet shards; or OWNER/NAME on the Hub. Folders and rendered scenes are mixed"
-            " by weights: '4 x kitchens + flowers + synthetic-rooms'."
+            " pattern or address of .tar or .parquet shards; or OWNER/NAME on the Hub. Folders and rendered scenes can be"
+            " mixed by weights: '4 x kitchens + flowers + synthetic-rooms'."
         },
     )
     num_scenes: int = field(default=32_768, metadata={"help": "Synthetic scenes to render."})

@@ -42,7 +42,7 @@ class Photographs:
         sides = [SIDE >> number for number in range(_NUM_LEVELS)]
         self.texels = torch.cat(levels)
         self.sides = torch.tensor(sides, dtype=torch.float32)
-        self.starts = torch.tensor([0, *np.cumsum([len(texels) for texels in levels])[:-1]], dtype=torch.int64)
+        self.starts = torch.tensor([0, *np.cumsum([len(texels) for texels in levels])[:-1]], dtype=torch.int32)
 
     def look_up(self, points: "TexturePoints") -> tuple[Tensor, Tensor, Tensor]:
         """Linear colours of points, three (K,); `phase` chooses the picture, a scale of 0 stretches it over the face."""
@@ -53,16 +53,16 @@ class Photographs:
         across = (points.u + points.half_u) / wide
         down = (points.half_v - points.v) / tall
         level = (points.footprint * SIDE / torch.minimum(wide, tall)).clamp_(min=1).log2_()
-        level = level.round_().clamp_(max=_NUM_LEVELS - 1).long()
-        side = self.sides.to(device)[level]
-        picture = (points.phase * self.count).long().clamp_(0, self.count - 1)
-        side_int = side.long()
-        start = self.starts.to(device)[level] + picture * side_int * side_int
+        level = level.round_().clamp_(max=_NUM_LEVELS - 1).int()
+        side = self.sides.to(device).index_select(0, level)
+        picture = (points.phase * self.count).int().clamp_(0, self.count - 1)
+        side_int = side.int()
+        start = self.starts.to(device).index_select(0, level) + picture * side_int * side_int
         x, y = (_mirror(position) * side - 0.5 for position in (across, down))
         left, top = x.floor(), y.floor()
         weight_x, weight_y = (x - left)[:, None], (y - top)[:, None]
-        columns = [(left + step).long().clamp_(min=0).minimum(side_int - 1) for step in (0, 1)]
-        rows = [start + (top + step).long().clamp_(min=0).minimum(side_int - 1) * side_int for step in (0, 1)]
+        columns = [(left + step).int().clamp_(min=0).minimum(side_int - 1) for step in (0, 1)]
+        rows = [start + (top + step).int().clamp_(min=0).minimum(side_int - 1) * side_int for step in (0, 1)]
         texels = self.texels.to(device)
         upper, lower = (
             torch.lerp(*(texels.index_select(0, row + column).float() for column in columns), weight_x) for row in rows
