@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Gather the photographs that the bundled models were pre-trained on: six public repositories, about 10,000 pictures.
 
-    python examples/pretraining/gather_photographs.py photographs
-    python examples/pretraining/gather_photographs.py photographs --repositories clones
+    python examples/pretraining/gather_photographs.py --output_dir photographs
+    python examples/pretraining/gather_photographs.py --output_dir photographs --repositories clones
 
 Each repository is cloned with git (450 MB in all) unless --repositories has it already, as OWNER+NAME.git. Pictures become
 JPEG files of at most 320 pixels. `photographs.csv` says where each comes from, its licence and, where known, its author:
@@ -15,7 +15,6 @@ keep it with the pictures. They are sorted into
 Two minutes of one core after the download.
 """
 
-import argparse
 import csv
 import hashlib
 import io
@@ -24,13 +23,16 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
 from tqdm.auto import tqdm
+from transformers import HfArgumentParser
 
-LONGER_SIDE = 320
+from pixio_hf.script_exit import require_positive, run_script
+
 # Two photographs whose 64-bit gradient hashes differ in so few bits look alike.
 NEAR_DUPLICATE_BITS = 8
 HELD_OUT_ONE_IN = 20
@@ -138,12 +140,12 @@ def read_flower_authors(folder: Path) -> dict[str, str]:
     return dict(re.findall(r"^\w+/(\S+\.jpg) CC-BY by (.*?) - http", text, re.MULTILINE))
 
 
-def read_photograph(data: bytes) -> PIL.Image.Image:
-    """Decode, turn upright, reduce to LONGER_SIDE pixels."""
+def read_photograph(data: bytes, longer_side: int) -> PIL.Image.Image:
+    """Decode, turn upright, reduce."""
     image = PIL.Image.open(io.BytesIO(data))
-    image.draft("RGB", (2 * LONGER_SIDE, 2 * LONGER_SIDE))
+    image.draft("RGB", (2 * longer_side, 2 * longer_side))
     image = PIL.ImageOps.exif_transpose(image).convert("RGB")
-    image.thumbnail((LONGER_SIDE, LONGER_SIDE), PIL.Image.Resampling.LANCZOS)
+    image.thumbnail((longer_side, longer_side), PIL.Image.Resampling.LANCZOS)
     return image
 
 
@@ -153,7 +155,7 @@ def hash_gradients(image: PIL.Image.Image) -> int:
     return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes(), "big")
 
 
-def gather(source: Source, folder: Path) -> list[Photograph]:
+def gather(source: Source, folder: Path, longer_side: int) -> list[Photograph]:
     """All photographs of a source."""
     repository = open_repository(folder, source.repository)
     authors = read_flower_authors(folder) if source.name == "flowers" else None
@@ -163,7 +165,7 @@ def gather(source: Source, folder: Path) -> list[Photograph]:
         if author is None:
             continue
         try:
-            image = read_photograph(run_git(repository, "cat-file", "blob", blob))
+            image = read_photograph(run_git(repository, "cat-file", "blob", blob), longer_side)
         except (subprocess.CalledProcessError, OSError) as error:  # a partial clone lacks files; some are damaged
             print(f"{path} is left out: {error}")
             continue
@@ -191,31 +193,48 @@ def choose_part(photograph: Photograph) -> str:
     return "held_out" if int.from_bytes(digest[:8], "big") % HELD_OUT_ONE_IN == 0 else "train"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output_dir", type=Path)
-    parser.add_argument("--repositories", type=Path, help="Folder of bare clones OWNER+NAME.git, made where missing.")
-    args = parser.parse_args()
-    repositories = args.repositories or args.output_dir / "repositories"
+@dataclass(frozen=True)
+class GatheringArguments:
+    """Where to, and how large."""
+
+    output_dir: str = field(metadata={"help": "Photographs and photographs.csv go here."})
+    repositories: str | None = field(
+        default=None,
+        metadata={"help": "Folder of bare clones OWNER+NAME.git, made where missing; none: in the output."},
+    )
+    sources: str = field(
+        default=",".join(source.name for source in SOURCES), metadata={"help": "Names, separated by commas."}
+    )
+    longer_side: int = field(default=320, metadata={"help": "Larger photographs are reduced to so many pixels."})
+
+
+def main(args: GatheringArguments) -> None:
+    require_positive(args, "longer_side")
+    by_name = {source.name: source for source in SOURCES}
+    if unknown := [name for name in args.sources.split(",") if name not in by_name]:
+        raise ValueError(f"Unknown sources {', '.join(unknown)}; choose from {', '.join(by_name)}.")
+    output_dir = Path(args.output_dir)
+    repositories = Path(args.repositories) if args.repositories else output_dir / "repositories"
     repositories.mkdir(parents=True, exist_ok=True)
     rows = []
-    for source in SOURCES:
-        photographs = gather(source, repositories)
+    for name in args.sources.split(","):
+        photographs = gather(by_name[name], repositories, args.longer_side)
         mark_near_duplicates(photographs)
         for photograph in photographs:
             part = choose_part(photograph)
-            folder = args.output_dir / part / source.name
+            folder = output_dir / part / name
             folder.mkdir(parents=True, exist_ok=True)
             photograph.image.save(folder / photograph.file_name, quality=90)
-            row = (part, source.name, photograph.file_name, source.repository, photograph.path)
+            source = photograph.source
+            row = (part, name, photograph.file_name, source.repository, photograph.path)
             rows.append((*row, source.licence, photograph.author, photograph.duplicate_of))
-        counts = [sum(row[0] == part and row[1] == source.name for row in rows) for part in ("train", "held_out")]
-        print(f"{source.name}: {counts[0]} to train on, {counts[1]} held out, {len(photographs)} in all")
-    with (args.output_dir / "photographs.csv").open("w", newline="") as file:
+        counts = [sum(row[:2] == (part, name) for row in rows) for part in ("train", "held_out")]
+        print(f"{name}: {counts[0]} to train on, {counts[1]} held out, {len(photographs)} in all")
+    with (output_dir / "photographs.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("part", "source", "file", "repository", "path", "licence", "author", "near_duplicate_of"))
         writer.writerows(rows)
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main, HfArgumentParser(cast(Any, GatheringArguments)))

@@ -11,6 +11,7 @@ from tests.integration.test_examples import EXAMPLES, reset_accelerate
 
 SCRIPTS = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py") if "__main__" in path.read_text())
 ABSURD = {
+    "ablation/scene_ingredients.py": ("--num_seeds", "0"),
     "depth_estimation/evaluate_depth.py": ("--dtype", "float7"),
     "depth_estimation/finetune_accelerate.py": ("--learning_rate", "-1"),
     "depth_estimation/finetune_trainer.py": ("--total_batch_size", "0"),
@@ -19,14 +20,22 @@ ABSURD = {
     "pretraining/ablation.py": ("--num_labelled_scenes", "1000000"),
     "pretraining/curate.py": ("--num_threads", "-1"),
     "pretraining/evaluate_reconstruction.py": ("--batch_size", "0"),
+    "pretraining/gather_photographs.py": ("--longer_side", "0"),
     "pretraining/pretrain.py": ("--recipe", "nothing"),
     "pretraining/train_decoder.py": ("--num_steps", "-3"),
     "semantic_segmentation/finetune_accelerate.py": ("--eval_steps", "0"),
     "semantic_segmentation/finetune_trainer.py": ("--num_epochs", "-1"),
 }
 WITHOUT_OUTPUT = ("depth_estimation/evaluate_depth.py", "pretraining/evaluate_reconstruction.py")
-WITHOUT_DATASET = ("pretraining/ablation.py", "pretraining/evaluate_reconstruction.py")
+WITHOUT_DATASET = (
+    "ablation/scene_ingredients.py",
+    "pretraining/ablation.py",
+    "pretraining/evaluate_reconstruction.py",
+    "pretraining/gather_photographs.py",
+)
+WITHOUT_MODEL = ("ablation/scene_ingredients.py", "pretraining/ablation.py", "pretraining/gather_photographs.py")
 NEEDED = {
+    "ablation/scene_ingredients.py": {"--frames": str(EXAMPLES)},
     "distillation/distill.py": {"--student": "pixio-tiny", "--teacher": "pixio-tiny"},
     "pretraining/train_decoder.py": {"--model": "pixio-tiny"},
     "pretraining/curate.py": {"--dataset": str(EXAMPLES)},
@@ -63,7 +72,7 @@ def test_every_script_is_covered():
     assert sorted(ABSURD) == SCRIPTS
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if "ablation" not in name])
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in WITHOUT_MODEL])
 def test_mistyped_model(refuse, name):
     assert "pixio-tinny" in refuse(name, "--teacher" if "distill" in name else "--model", "pixio-tinny")
 

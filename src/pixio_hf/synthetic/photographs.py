@@ -64,9 +64,8 @@ class Photographs:
         columns = [(left + step).int().clamp_(min=0).minimum(side_int - 1) for step in (0, 1)]
         rows = [start + (top + step).int().clamp_(min=0).minimum(side_int - 1) * side_int for step in (0, 1)]
         texels = self.texels.to(device)
-        upper, lower = (
-            torch.lerp(*(texels.index_select(0, row + column).float() for column in columns), weight_x) for row in rows
-        )
+        corners = [[texels.index_select(0, row + column).float() for column in columns] for row in rows]
+        upper, lower = (torch.lerp(near, far, weight_x) for near, far in corners)
         red, green, blue = torch.lerp(upper, lower, weight_y).mul_(1 / 255).square_().unbind(1)
         return red, green, blue
 

@@ -38,6 +38,10 @@ class SeededDraws:
             self._values = torch.rand(_DRAWS_AT_ONCE, generator=self._generator, dtype=torch.float64).tolist()
         return low + (high - low) * self._values.pop()
 
+    def triple(self, low: float, high: float) -> tuple[float, float, float]:
+        """Three numbers of the same range."""
+        return self.uniform(low, high), self.uniform(low, high), self.uniform(low, high)
+
     def chance(self, probability: float) -> bool:
         return self.uniform() < probability
 

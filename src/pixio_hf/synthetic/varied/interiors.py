@@ -4,7 +4,7 @@
 import math
 
 from pixio_hf.synthetic.floor_plans import FloorPlan
-from pixio_hf.synthetic.scenes import Material, Scene, Texture, Vector
+from pixio_hf.synthetic.scenes import Camera, Material, Scene, Texture, Vector
 from pixio_hf.synthetic.seeds import SeededDraws
 from pixio_hf.synthetic.solids import box, cylinder
 from pixio_hf.synthetic.varied.arrangement import Thing, clear_view, put
@@ -76,7 +76,7 @@ def paint_walls(draws: SeededDraws) -> list[Material]:
 
 def finish_interior(
     draws: SeededDraws,
-    camera,
+    camera: Camera,
     size: Vector,
     shell: list[Material],
     things: list[Thing],

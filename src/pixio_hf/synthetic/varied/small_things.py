@@ -21,7 +21,7 @@ def ellipsoid(
 
 def build_carton(draws: SeededDraws) -> Thing:
     """A closed box, upright, lying or leaning; often printed."""
-    sides = [draws.uniform(0.03, 0.35) for _ in range(3)]
+    sides = draws.triple(0.03, 0.35)
     printed = photograph(draws) if draws.chance(0.5) else any_material(draws, max(sides))
     carton = box(0, 0, 0, sides[0], sides[1], sides[2], printed)
     if draws.chance(0.15):
@@ -63,7 +63,7 @@ def build_fruit(draws: SeededDraws) -> Thing:
     """One to four round things."""
     material, parts = any_material(draws, 0.1), []
     for number in range(draws.integer(1, 4)):
-        half = tuple(draws.uniform(0.02, 0.07) for _ in range(3))
+        half = draws.triple(0.02, 0.07)
         x = number * 0.1 - 0.1
         parts.append(ellipsoid(x, half[1], draws.uniform(-0.05, 0.05), half, material, yaw=draws.uniform(0, 3)))
     return parts
@@ -169,7 +169,8 @@ def build_tool(draws: SeededDraws) -> Thing:
     if draws.chance(0.5):
         head = cylinder(0, 0, reach, draws.uniform(0.03, 0.12), draws.uniform(0.02, 0.07), any_material(draws, 0.1))
     else:
-        head = box(0, 0, reach, *(draws.uniform(0.02, 0.15) for _ in range(3)), any_material(draws, 0.1))
+        width, height, depth = draws.triple(0.02, 0.15)
+        head = box(0, 0, reach, width, height, depth, any_material(draws, 0.1))
     return [handle, head]
 
 
@@ -203,7 +204,7 @@ def build_block_figure(draws: SeededDraws) -> Thing:
     materials = [any_material(draws, 0.2) for _ in range(2)]
     parts, top = [], 0.0
     for _ in range(draws.integer(2, 5)):
-        sides = [draws.uniform(0.02, 0.16) for _ in range(3)]
+        sides = draws.triple(0.02, 0.16)
         x, z = draws.uniform(-0.05, 0.05), draws.uniform(-0.05, 0.05)
         turned = draws.uniform(-0.5, 0.5)
         if draws.chance(0.6):
