@@ -15,6 +15,7 @@ ABSURD = {
     "depth_estimation/evaluate_depth.py": ("--dtype", "float7"),
     "depth_estimation/finetune_accelerate.py": ("--learning_rate", "-1"),
     "depth_estimation/finetune_trainer.py": ("--total_batch_size", "0"),
+    "depth_estimation/label_photographs.py": ("--image_size", "0"),
     "distillation/distill.py": ("--recipe", "nothing"),
     "image_classification/linear_probe.py": ("--num_steps", "0"),
     "pretraining/ablation.py": ("--num_labelled_scenes", "1000000"),
@@ -29,12 +30,14 @@ ABSURD = {
 WITHOUT_OUTPUT = ("depth_estimation/evaluate_depth.py", "pretraining/evaluate_reconstruction.py")
 WITHOUT_DATASET = (
     "ablation/scene_ingredients.py",
+    "depth_estimation/label_photographs.py",
     "pretraining/ablation.py",
     "pretraining/evaluate_reconstruction.py",
     "pretraining/gather_photographs.py",
 )
 WITHOUT_MODEL = ("ablation/scene_ingredients.py", "pretraining/ablation.py", "pretraining/gather_photographs.py")
 NEEDED = {
+    "depth_estimation/label_photographs.py": {"--photos": str(EXAMPLES.parent / "src" / "pixio_hf" / "assets")},
     "ablation/scene_ingredients.py": {"--frames": str(EXAMPLES)},
     "distillation/distill.py": {"--student": "pixio-tiny", "--teacher": "pixio-tiny"},
     "pretraining/train_decoder.py": {"--model": "pixio-tiny"},
