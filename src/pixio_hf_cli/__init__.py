@@ -5,6 +5,9 @@ The package lies beside pixio_hf because importing anything from that registers 
 torch, which takes seconds; `pixio-hf --help` must answer at once. So commands import what is heavy when they run.
 """
 
+import signal
+import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -12,6 +15,7 @@ import typer
 from . import (
     check_data,
     compare,
+    convert,
     demo,
     depth,
     evaluate,
@@ -21,6 +25,7 @@ from . import (
     features,
     info,
     models,
+    push,
     reconstruct,
 )
 from .messages import verbosity
@@ -48,6 +53,8 @@ evaluate.evaluate_app.command("segmentation", short_help="Mean intersection over
 )
 evaluate.evaluate_app.command("knn", short_help="k-NN accuracy of the class tokens.")(evaluate_knn.evaluate_knn)
 app.command("compare", short_help="Encoders side by side: MAE, DINOv2, DINOv3, Pixio.")(compare.compare)
+app.command("convert", short_help="An original checkpoint as a folder for from_pretrained.")(convert.convert)
+app.command("push", short_help="Upload a checkpoint folder to the Hub.")(push.push)
 
 
 def show_version(wanted: bool) -> None:
@@ -76,6 +83,8 @@ def set_up(
     context.with_resource(verbosity(verbose, quiet))
 
 
-def main() -> None:
-    """Entry point of `pixio-hf`."""
-    app(prog_name="pixio-hf")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of `pixio-hf`; without arguments those of the process."""
+    # Without a handler a polite kill would end the process at once, and its temporary files would stay.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    app(arguments, prog_name="pixio-hf")

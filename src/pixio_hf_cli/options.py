@@ -17,3 +17,7 @@ Device = Annotated[
 ]
 Dtype = Annotated[Literal["float32", "bfloat16"], typer.Option("--dtype", help="Number format to compute in.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist already.")]
+
+# Of `convert` and `push`.
+Private = Annotated[bool, typer.Option("--private/--public", help="Who sees the repository, if it is a new one.")]
+WithCode = Annotated[bool, typer.Option("--with-code", help="Add code, to load it where pixio_hf is not installed.")]
