@@ -5,9 +5,11 @@ Users' text may hold anything: mathematics of matplotlib, line ends, bytes that 
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 _LONGEST = 120
+_MOST_NAMES = 5
 
 
 def show_text(text: object, longest: int = _LONGEST) -> str:
@@ -20,6 +22,12 @@ def show_text(text: object, longest: int = _LONGEST) -> str:
         return shown
     head = (longest - 3) // 2
     return f"{shown[:head]}...{shown[head + 3 - longest :]}"
+
+
+def list_names(names: Sequence[str]) -> str:
+    """The first five names, and how many more there are."""
+    left_out = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {left_out} more" if left_out > 0 else "")
 
 
 def plot_text(text: object, longest: int = _LONGEST) -> str:

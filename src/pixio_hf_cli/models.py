@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pixio_hf_cli.options import plain_errors, read_names
+from .early_checks import read_names
+from .messages import plain_errors
 
 COLUMNS = ("name", "kind", "parameters", "size", "licence", "task", "on this machine")
 META_LICENCE = "FAIR Noncommercial Research License"

@@ -19,13 +19,10 @@ from typer.testing import CliRunner
 
 from pixio_hf import PixioForDepthEstimation
 from pixio_hf.bundled import find_checkpoint, list_short_names
-from pixio_hf.cli.depth import describe_unknown, to_millimetres
-from pixio_hf.cli.features import color_features, upscale_colors
-from pixio_hf.cli.files import check_photos, plan_outputs, write_all, write_bytes, write_npy
-from pixio_hf.cli.info import describe_choices, name_part
-from pixio_hf.cli.loading import choose_device
-from pixio_hf.cli.photo_loop import load_photo, process_photos, scaled_size
 from pixio_hf.configuration_pixio import PixioConfig
+from pixio_hf.depth_files import describe_unknown, to_millimetres, write_npy
+from pixio_hf.files import write_bytes
+from pixio_hf.visualization.features import color_features, upscale_colors
 from pixio_hf.visualization.panels import (
     DPI,
     DRAWN_SIDE,
@@ -37,6 +34,11 @@ from pixio_hf.visualization.panels import (
     shrink_photo,
 )
 from pixio_hf_cli import app
+from pixio_hf_cli.depth import write_all
+from pixio_hf_cli.early_checks import check_photos, plan_outputs
+from pixio_hf_cli.info import describe_choices, name_part
+from pixio_hf_cli.loading import choose_device
+from pixio_hf_cli.photo_loop import load_photo, process_photos, scaled_size
 
 COMMANDS = ("depth", "reconstruct", "features", "info", "demo")
 
@@ -244,7 +246,7 @@ def test_bad_requests_are_refused_before_torch_is_imported(tmp_path, command):
 @pytest.mark.parametrize("command", ["depth", "reconstruct", "features", "demo"])
 def test_a_missing_matplotlib_is_said_before_any_work(tmp_path, monkeypatch, command):
     monkeypatch.setattr(
-        "pixio_hf_cli.options.find_spec", lambda name: None if name == "matplotlib" else find_spec(name)
+        "pixio_hf_cli.early_checks.find_spec", lambda name: None if name == "matplotlib" else find_spec(name)
     )
     photos = [] if command == "demo" else [str(path) for path in make_files(tmp_path, "a.jpg")]
     result = CliRunner().invoke(app, [command, *photos, "--out", str(tmp_path / "out")])
@@ -405,7 +407,7 @@ def test_mistyped_names_are_told_before_torch_is_loaded(arguments):
 
 
 def test_missing_extra_is_told_first(monkeypatch, tmp_path):
-    monkeypatch.setattr("pixio_hf_cli.options.find_spec", lambda _: None)
+    monkeypatch.setattr("pixio_hf_cli.early_checks.find_spec", lambda _: None)
     result = CliRunner().invoke(app, ["depth", "missing.jpg", "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
     assert "matplotlib is not installed" in result.output

@@ -5,7 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from pixio_hf_cli.options import plain_errors
+from pixio_hf_cli.messages import plain_errors
 
 MESSAGES = {
     "num_neighbors must lie between 1 and 6.": "--k must lie between 1 and 6.",

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Exit codes and messages of the conversion scripts, whichever way they end."""
+"""Exit codes and messages of scripts, whichever way they end."""
 
 import os
 import signal

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import PIL.Image
 
-from ..cli.data_splits import Split
-from ..cli.data_survey import ClassSurvey, DepthSurvey
-from ..cli.mask_survey import MaskSurvey
 from ..data.labelled.class_numbers import IGNORED, stored_classes
 from ..data.labelled.depth_datasets import crop_pair
+from ..data.labelled.depth_survey import DepthSurvey
+from ..data.labelled.mask_survey import MaskSurvey
 from ..data.labelled.pair_reading import read_depth_pair, read_image, read_stored_mask_pair
+from ..data.labelled.surveyed_splits import ClassSurvey, Split
 from ..label_maps import resize_nearest
 from .cases import class_colors
 from .panels import Panel, Row, draw_page

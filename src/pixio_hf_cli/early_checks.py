@@ -1,18 +1,41 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What a command reads and writes, checked before torch is imported and before any work; imports nothing heavy."""
+"""What a command needs, reads and writes, checked before torch is imported and before any work; imports nothing heavy."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
-RECONSTRUCTION_ENDINGS = ("_reconstruction.png",)
-FEATURE_ENDINGS = ("_features.png",)
+# What commands import of an extra of pyproject.toml.
+EXTRAS = {"demo": ("matplotlib",)}
 
 
-def depth_endings(npy: bool) -> tuple[str, ...]:
-    """Endings of the files that `pixio-hf depth` writes for a photo."""
-    return ("_depth.png", "_depth_color.png", *(("_depth.npy",) if npy else ()))
+def require_extra(extra: str) -> None:
+    """Raise ValueError, with the command that helps, where packages of an extra of ours are not installed."""
+    missing = [package for package in EXTRAS[extra] if find_spec(package) is None]
+    if missing:
+        raise ValueError(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed, which this command needs:"
+            f" pip install 'pixio-hf[{extra}]'."
+        )
+
+
+@cache
+def read_names() -> ModuleType:
+    """The module pixio_hf/bundled.py, run from its file: importing it from its package would load torch."""
+    package = find_spec("pixio_hf")
+    assert package is not None
+    assert package.origin is not None
+    spec = spec_from_file_location("pixio_hf_names", Path(package.origin).with_name("bundled.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def check_photos(photos: Sequence[Path]) -> None:

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Photos in: read one, resize it for a model, and go through many without one bad photo stopping the others."""
+"""Photos in: read one, fit it to a model, and go through many without one bad photo stopping the others."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import torch
+import typer
 from torch import Tensor
 from tqdm import tqdm
 
 from pixio_hf.image_sizes import nearest_multiple
 from pixio_hf.photo_files import open_photo
 from pixio_hf.photos import read_photo
+
+from .early_checks import show_name
 
 MAX_PATCHES = 16384
 """Attention is quadratic in patches; more than these (2048 x 2048 pixels) asks for windows."""
@@ -35,6 +38,19 @@ def process_photos(photos: Sequence[Path], process: Callable[[Path], None], titl
             known = isinstance(error, ValueError | OSError | torch.OutOfMemoryError)
             failures.append((photo, str(error) if known else f"{type(error).__name__}: {error}"))
     return failures
+
+
+def finish(failures: Failures, num_photos: int, out: Path) -> None:
+    """Say where the results are; list the photos that failed, if any, and leave with code 1."""
+    done = num_photos - len(failures)
+    if done:
+        typer.echo(
+            f"{done} of {num_photos} {'photo' if num_photos == 1 else 'photos'} done, results in {show_name(out)}"
+        )
+    for photo, message in failures:
+        typer.echo(f"Failed: {show_name(photo)}: {message}", err=True)
+    if failures:
+        raise typer.Exit(1)
 
 
 def load_photo(path: Path) -> np.ndarray:

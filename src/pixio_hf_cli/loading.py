@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Models of the commands: find one by folder, Hub id or bundled name, and load it whole or not at all."""
+"""Models of the commands, loaded whole or not at all, each with its image processor and on its device."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import torch
 from huggingface_hub.errors import GatedRepoError
 from transformers import AutoConfig
-from transformers.utils import logging
 from transformers.utils.hub import cached_file
 
 from pixio_hf.bundled import OFFICIAL
@@ -15,6 +14,7 @@ from pixio_hf.checkpoint_files import check_config, check_inside
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pixio import PixioImageProcessor
 from pixio_hf.modeling_pixio import PixioPreTrainedModel
+from pixio_hf.quiet_loading import quiet_loading
 from pixio_hf.text_files import read_json_object
 
 
@@ -63,21 +63,14 @@ def load_model(
         setattr(config, name, value)
     config.validate_masking()
     config.validate_heads()
-    verbosity = logging.get_verbosity()
     # Missing weights are an error here, and spare ones (a decoder where only the encoder is used) are fine.
-    logging.set_verbosity_error()
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
-        model, report = model_class.from_pretrained(
-            source, config=config, dtype=getattr(torch, dtype), output_loading_info=True
-        )
+        with quiet_loading():
+            model, report = model_class.from_pretrained(
+                source, config=config, dtype=getattr(torch, dtype), output_loading_info=True
+            )
     except OSError as error:
         raise explain_unreadable("weights", source, error) from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
     if missing := sorted(report["missing_keys"]):
         raise ValueError(f"{source!r} has no {needs} ({missing[0]} and more are missing): choose another --model.")
     return LoadedModel(model.to(place).eval(), load_processor(source, config), place)
@@ -102,8 +95,7 @@ def load_processor(source: str, config: PixioConfig) -> Any:
     """
     try:
         if cached_file(source, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False) is None:
-            side = config.image_size
-            return PixioImageProcessor(size={"height": side, "width": side}, size_divisor=config.patch_size)
+            return PixioImageProcessor.for_config(config)
         return PixioImageProcessor.from_pretrained(source)
     except OSError as error:
         raise explain_unreadable("image processor", source, error) from error

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What `check-data` counts in segmentation maps: the numbers as they are stored, so that what they mean is judged last."""
+"""Numbers in the masks of a data set, counted as they are stored, so that what they mean is judged last."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.labelled.class_numbers import (
+from ...shown_text import list_names
+from .class_numbers import (
     IGNORED,
     MAX_CLASSES,
     advise_on_wrong_numbers,
@@ -17,9 +18,8 @@ from ..data.labelled.class_numbers import (
     stored_classes,
     tell_vanished_class,
 )
-from ..data.labelled.pair_reading import read_stored_mask_pair
-from ..data.labelled.segmentation_datasets import SegmentationProtocol
-from .survey_text import list_names
+from .pair_reading import read_stored_mask_pair
+from .segmentation_datasets import SegmentationProtocol
 
 _SHOWN_NUMBERS = 10
 

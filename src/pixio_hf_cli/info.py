@@ -1,25 +1,41 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """`pixio-hf info`: what a checkpoint is, read from its configuration, card and file headers; no weights are loaded."""
 
-import importlib.metadata
 import math
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import torch
-from huggingface_hub import ModelCard, get_safetensors_metadata
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, NotASafetensorsRepoError
-from safetensors import SafetensorError, safe_open
+import typer
 
-from pixio_hf.bundled import find_checkpoint, hub_id, list_bundled
-from pixio_hf.checkpoint_files import check_inside
-from pixio_hf.configuration_pixio import PRESETS, PixioConfig
-from pixio_hf.modeling_pixio import PixioModel
+from .messages import plain_errors
 
-from .loading import load_config
+if TYPE_CHECKING:
+    from pixio_hf.configuration_pixio import PixioConfig
 
 PACKAGES = ("pixio-hf", "transformers", "torch", "torchvision", "huggingface-hub", "safetensors", "datasets")
+
+
+def info(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", help="Checkpoint folder, Hub id or short name.", show_default=False),
+    ] = None,
+    model_option: Annotated[
+        str | None, typer.Option("--model", metavar="MODEL", help="The same, as an option.", show_default=False)
+    ] = None,
+) -> None:
+    """What a checkpoint is, from its configuration and file headers; without MODEL: what there is to choose from.
+
+    \b
+    Example:
+      pixio-hf info pixio-tiny-depth
+    """
+    with plain_errors(*filter(None, (model, model_option))):
+        if model is not None and model_option is not None:
+            raise ValueError("Give the model once: as an argument or as --model.")
+        name = model or model_option
+        typer.echo(describe_model(name) if name else describe_choices())
 
 
 class Header(NamedTuple):
@@ -40,6 +56,10 @@ def describe_model(name: str) -> str:
     Raises:
         ValueError: there is no such checkpoint, it is no Pixio model, or its weight files are damaged or missing.
     """
+    from pixio_hf.bundled import find_checkpoint, hub_id
+
+    from .loading import load_config
+
     source = find_checkpoint(name)
     config = load_config(source)
     header = read_local_header(Path(source)) if Path(source).is_dir() else read_hub_header(hub_id(source))
@@ -53,7 +73,7 @@ def describe_model(name: str) -> str:
     return align_columns(rows)
 
 
-def describe_config(config: PixioConfig, parts: list[str]) -> list[tuple[str, str]]:
+def describe_config(config: "PixioConfig", parts: list[str]) -> list[tuple[str, str]]:
     """Rows of what the configuration says about the parts that the checkpoint holds."""
     rows = [
         ("model type", config.model_type),
@@ -84,6 +104,9 @@ def describe_blocks(num_layers: int, width: int, num_heads: int) -> str:
 
 def describe_choices() -> str:
     """Bundled checkpoints, presets and package versions."""
+    from pixio_hf.bundled import list_bundled
+    from pixio_hf.configuration_pixio import PRESETS, PixioConfig
+
     bundled = [(name, describe_contents(name)) for name in list_bundled()] or [("none", "")]
     presets = []
     for name in PRESETS:
@@ -100,6 +123,10 @@ def describe_choices() -> str:
 
 def describe_contents(name: str) -> str:
     """Parts and size of a bundled checkpoint."""
+    from pixio_hf.bundled import find_checkpoint
+
+    from .loading import load_config
+
     source = find_checkpoint(name)
     header = read_local_header(Path(source))
     architectures = ", ".join(load_config(source).architectures or ["not stated"])
@@ -107,8 +134,12 @@ def describe_contents(name: str) -> str:
     return f"{architectures}, {millions:.1f} M parameters ({parts})"
 
 
-def count_encoder_parameters(config: PixioConfig) -> int:
+def count_encoder_parameters(config: "PixioConfig") -> int:
     """Parameters of the encoder, counted on a model without memory."""
+    import torch
+
+    from pixio_hf.modeling_pixio import PixioModel
+
     with torch.device("meta"):
         return sum(parameter.numel() for parameter in PixioModel(config).parameters())
 
@@ -119,6 +150,10 @@ def read_local_header(folder: Path) -> Header:
     Raises:
         ValueError: there are none, or one is damaged.
     """
+    from safetensors import SafetensorError, safe_open
+
+    from pixio_hf.checkpoint_files import check_inside
+
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ValueError(f"{folder} holds no .safetensors file: only a configuration, or weights in another format.")
@@ -140,6 +175,9 @@ def read_local_header(folder: Path) -> Header:
 
 def read_hub_header(repo_id: str) -> Header:
     """Headers of the safetensors files of a Hub repository, fetched without the weights."""
+    from huggingface_hub import get_safetensors_metadata
+    from huggingface_hub.errors import HfHubHTTPError, NotASafetensorsRepoError
+
     try:
         metadata = get_safetensors_metadata(repo_id)
     except (NotASafetensorsRepoError, HfHubHTTPError, OSError) as error:
@@ -163,6 +201,9 @@ def name_part(key: str) -> str:
 
 def read_licence(source: str) -> str:
     """Licence a model card states."""
+    from huggingface_hub import ModelCard
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
     card_path = Path(source) / "README.md"
     if Path(source).is_dir() and not card_path.is_file():
         return "not stated (no model card)"
@@ -177,9 +218,11 @@ def read_licence(source: str) -> str:
 
 def find_version(package: str) -> str:
     """Installed version of a package."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return version(package)
+    except PackageNotFoundError:
         return "not installed"
 
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What `check-data` counts: one small measurement per image, summed up, so that memory does not grow with the data."""
+"""Depths of a data set, counted: one small measurement per image, summed up, so that memory does not grow with the data."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data.labelled.depth_datasets import DepthProtocol, crop_pair
-from ..data.labelled.pair_reading import read_depth_pair, read_image
-from .survey_text import list_names
+from ...shown_text import list_names
+from .depth_datasets import DepthProtocol, crop_pair
+from .pair_reading import read_depth_pair
 
 # Depths are counted in bins of equal ratio, 0.7 % wide.
 DEPTH_EDGES = np.geomspace(1e-6, 1e7, 4097)
@@ -141,39 +141,3 @@ def judge_unit(median: float, depth_scale: float) -> str:
         f"like {unit} (--depth-scale {scale:.8g}, median {stored * scale:.3g} m)" for unit, scale in matching[:2]
     )
     return f"The median depth is {median:g} m, so the unit looks wrong. The numbers look {advice}."
-
-
-@dataclass
-class ClassSurvey:
-    """Sizes and classes of images with one class each."""
-
-    class_names: list[str]
-    sizes: Counter = field(default_factory=Counter)
-    images: Counter = field(default_factory=Counter)
-
-    def measure(self, image: Any, label: Any, name: str) -> dict[str, Any]:
-        """Read one image. Raises ValueError when it cannot be used."""
-        width, height = read_image(image).size
-        return {"size": (height, width), "label": label}
-
-    def add(self, measured: dict[str, Any]) -> None:
-        """Sum up one measurement."""
-        self.sizes[measured["size"]] += 1
-        self.images[self.class_names[measured["label"]]] += 1
-
-    def summary(self) -> dict[str, Any]:
-        """Numbers for report.json."""
-        return {"classes": {name: self.images[name] for name in self.class_names}}
-
-    def lines(self) -> list[str]:
-        """The same for people."""
-        counts = [self.images[name] for name in self.class_names] or [0]
-        return [f"classes: {len(self.class_names)}, with {min(counts)} to {max(counts)} images each"]
-
-    def problems(self) -> list[str]:
-        """Nothing that single images do not show."""
-        return []
-
-    def warnings(self) -> list[str]:
-        """Too few classes to tell apart."""
-        return ["There is only one class."] if len(self.class_names) == 1 else []
