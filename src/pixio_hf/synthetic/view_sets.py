@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ from pixio_hf.synthetic.views import DEFAULT_MOTION, MAX_VIEWS, SceneViews, View
 
 VIEW_GENERATOR_VERSION = 1
 """Changes whenever a seed starts to mean other views of its scene."""
+
+SCENES_PER_FOLDER = 1024
+"""A larger cached set is a row of folders, so that a set that grows is not rendered anew."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,18 @@ def hash_motion(motion: ViewMotion) -> str:
 
 
 class SyntheticViewSet:
-    """Scenes with V views each: item i is the `SceneViews` of seed `first_seed + i`.
+    """Scenes with V views each: item i is the `SceneViews` of seed `first_seed + i`; a source for ViewDataset.
 
     With `cache_dir` all are rendered once, by `num_workers` processes (0: this one), into memory-mapped files that later
-    runs open at once; an interrupted rendering goes on where it stopped.
+    runs open at once; an interrupted rendering goes on where it stopped. Sets that begin at one seed share their folders of
+    1024 scenes.
 
     Raises:
         ValueError: a bad kind, size, number of views or seed range.
     """
+
+    is_metric = True
+    is_synthetic = True
 
     def __init__(
         self,
@@ -98,19 +105,51 @@ class SyntheticViewSet:
             raise ValueError(f"num_workers must be >= 0, got {num_workers}.")
         self.key = ViewSetKey(kind, image_size, first_seed, num_scenes, num_views, motion, supersample)
         self.cache_dir = cache_dir
-        self._cached = None if cache_dir is None else open_or_render(cache_dir, self.key, num_workers)
+        self._cached = self._open(num_workers)
 
     def __len__(self) -> int:
         return self.key.num_scenes
 
     def __getitem__(self, index: int) -> SceneViews:
-        position = index + len(self) if index < 0 else index
+        return self.load(index, range(self.key.num_views))
+
+    def covisibility(self, scene: int) -> np.ndarray:
+        """What each two views of a scene see of each other: (V, V)."""
+        return np.asarray(self._arrays_of(scene)["covisibility"])
+
+    def load(self, scene: int, views: Sequence[int]) -> SceneViews:
+        """These views of a scene, in this order."""
+        arrays, chosen = self._arrays_of(scene), list(views)
+        parts = {name: array[chosen] for name, array in arrays.items()}  # a copy, also of what is mapped
+        parts["covisibility"] = parts["covisibility"][:, chosen]
+        return SceneViews(**{name: torch.from_numpy(part) for name, part in parts.items()})
+
+    def _arrays_of(self, scene: int) -> dict[str, np.ndarray]:
+        position = scene + len(self) if scene < 0 else scene
         if not 0 <= position < len(self):
-            raise IndexError(f"Scene {index} of a set of {len(self)}.")
+            raise IndexError(f"Scene {scene} of a set of {len(self)}.")
         if self._cached is not None:
-            return SceneViews(**{name: torch.from_numpy(array[position].copy()) for name, array in self._cached.items()})
+            folder, place = divmod(position, SCENES_PER_FOLDER)
+            return {name: array[place] for name, array in self._cached[folder].items()}
         rendered = self.key.render([self.key.first_seed + position])
-        return SceneViews(**{name: torch.from_numpy(array[0]) for name, array in rendered.items()})
+        return {name: array[0] for name, array in rendered.items()}
+
+    def _open(self, num_workers: int = 0) -> list[dict[str, np.ndarray]] | None:
+        if self.cache_dir is None:
+            return None
+        starts = range(0, len(self), SCENES_PER_FOLDER)
+        return [
+            open_or_render(
+                self.cache_dir,
+                replace(
+                    self.key,
+                    first_seed=self.key.first_seed + start,
+                    num_scenes=min(SCENES_PER_FOLDER, len(self) - start),
+                ),
+                num_workers,
+            )
+            for start in starts
+        ]
 
     def __getstate__(self) -> dict[str, Any]:
         # A memory map would be pickled as a copy of the whole file; workers reopen it instead.
@@ -118,5 +157,4 @@ class SyntheticViewSet:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if self.cache_dir is not None:
-            self._cached = open_or_render(self.cache_dir, self.key)
+        self._cached = self._open()
