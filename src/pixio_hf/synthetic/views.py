@@ -98,9 +98,7 @@ def render_views(
     if not 1 <= num_views <= MAX_VIEWS:
         raise ValueError(f"num_views must lie between 1 and {MAX_VIEWS}, got {num_views}.")
     scene = build_scene(seed, kind)
-    scenes = [scene] + [
-        replace(scene, camera=move_camera(scene, seed, view, motion)) for view in range(1, num_views)
-    ]
+    scenes = [scene] + [replace(scene, camera=move_camera(scene, seed, view, motion)) for view in range(1, num_views)]
     pictures, depths = zip(*(_render_with_unknowns(view, image_size, supersample) for view in scenes), strict=True)
     depth = torch.stack(depths)
     intrinsics = torch.stack([intrinsics_of(view.camera, image_size) for view in scenes])
