@@ -38,7 +38,10 @@ def test_views_agree_in_depth_and_colour(seed):
         seen = (found > 0) & ((found - z).abs() < 0.1)
         assert seen.double().mean() > 0.25  # the rest is hidden or a mirror
         assert ((found - z).abs() / z)[seen].median() < 0.01
-        colours = views.images[target][:, there_row, there_column].double(), views.images[source][:, row, column].double()
+        colours = (
+            views.images[target][:, there_row, there_column].double(),
+            views.images[source][:, row, column].double(),
+        )
         assert (colours[0] - colours[1]).abs().mean(0)[seen].median() <= 6
 
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Scenes with several views as training samples: which views, in which order, and what mirroring and resizing do to them."""
+"""Scenes with several views as training samples: which views, in which order, mirrored and resized."""
 
 import itertools
 

@@ -82,9 +82,6 @@ class SyntheticViewSet:
         ValueError: a bad kind, size, number of views or seed range.
     """
 
-    is_metric = True
-    is_synthetic = True
-
     def __init__(
         self,
         num_scenes: int,
@@ -112,6 +109,14 @@ class SyntheticViewSet:
 
     def __getitem__(self, index: int) -> SceneViews:
         return self.load(index, range(self.key.num_views))
+
+    def is_metric(self, scene: int) -> bool:
+        """All scenes are in metres."""
+        return True
+
+    def is_synthetic(self, scene: int) -> bool:
+        """All scenes have exact depth."""
+        return True
 
     def covisibility(self, scene: int) -> np.ndarray:
         """What each two views of a scene see of each other: (V, V)."""

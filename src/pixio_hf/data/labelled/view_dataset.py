@@ -29,22 +29,24 @@ class Views(NamedTuple):
 
 
 class ViewSource(Protocol):
-    """Scenes to take views from.
-
-    `is_metric`: lengths are in metres. `is_synthetic`: depth is exact up to the edges of things.
-    """
-
-    is_metric: bool
-    is_synthetic: bool
+    """Scenes to take views from."""
 
     def __len__(self) -> int: ...
+
+    def is_metric(self, scene: int) -> bool:
+        """Whether a scene's unit is the metre."""
+        ...
+
+    def is_synthetic(self, scene: int) -> bool:
+        """Whether a scene's depth is exact up to the edges of things."""
+        ...
 
     def covisibility(self, scene: int) -> np.ndarray:
         """What each two views of a scene see of each other: (V, V)."""
         ...
 
-    def load(self, scene: int, views: Sequence[int]) -> Views:
-        """These views of a scene, in this order."""
+    def load(self, scene: int, views: Sequence[int]) -> Any:
+        """These views of a scene, in this order, with the fields of Views."""
         ...
 
 
@@ -60,6 +62,7 @@ class ViewDataset(Dataset):
         dense_size: (height, width) of the labels; None: of the pictures. See PixioForReconstruction.forward.
         mirror: mirror half of the requested samples left to right, cameras too.
         views_in_turn: take the first views when asked for a number.
+        sets_per_scene: samples of each scene when asked for a number; 10 in T3's protocol.
         min_covisibility: that two views must have in common to follow each other.
 
     Raises:
@@ -73,15 +76,22 @@ class ViewDataset(Dataset):
         dense_size: tuple[int, int] | None = None,
         mirror: bool = False,
         views_in_turn: bool = False,
+        sets_per_scene: int = 1,
         min_covisibility: float = MIN_COVISIBILITY,
     ):
-        if not len(source) or num_views < 1:
-            raise ValueError(f"Need scenes and at least one view of each, got {len(source)} and {num_views}.")
+        if min(len(source), num_views, sets_per_scene) < 1:
+            raise ValueError(
+                "Need scenes, and at least one set of one view of each; got"
+                f" {len(source)} scenes, num_views {num_views} and sets_per_scene {sets_per_scene}."
+            )
+        if views_in_turn and sets_per_scene > 1:
+            raise ValueError("With views_in_turn every scene has one set of views: sets_per_scene must be 1.")
         self.source, self.num_views, self.dense_size = source, num_views, dense_size
         self.mirror, self.views_in_turn, self.min_covisibility = mirror, views_in_turn, min_covisibility
+        self.sets_per_scene = sets_per_scene
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.source) * self.sets_per_scene
 
     def __getitem__(self, index: int | ViewRequest) -> dict[str, Any]:
         if isinstance(index, ViewRequest):
@@ -91,19 +101,19 @@ class ViewDataset(Dataset):
             if self.mirror and generator.random() < 0.5:
                 loaded = mirror_views(loaded)
         else:
-            views = range(self.num_views)
+            if not 0 <= index < len(self):
+                raise IndexError(f"Set {index} of {len(self)}.")
+            scene, views = index // self.sets_per_scene, range(self.num_views)
             if not self.views_in_turn:
-                views = self.choose(index, self.num_views, np.random.default_rng((EVALUATION_SEED, index)))
-            loaded = self.source.load(index, views)
-        return make_sample(loaded, self.dense_size, self.source.is_metric, self.source.is_synthetic)
+                views = self.choose(scene, self.num_views, np.random.default_rng((EVALUATION_SEED, index)))
+            loaded = self.source.load(scene, views)
+        return make_sample(loaded, self.dense_size, self.source.is_metric(scene), self.source.is_synthetic(scene))
 
     def choose(self, scene: int, num_views: int, generator: np.random.Generator) -> list[int]:
         return choose_views(self.source.covisibility(scene), num_views, generator, self.min_covisibility)
 
 
-def make_sample(
-    views: Views, dense_size: tuple[int, int] | None, is_metric: bool, is_synthetic: bool
-) -> dict[str, Any]:
+def make_sample(views: Any, dense_size: tuple[int, int] | None, is_metric: bool, is_synthetic: bool) -> dict[str, Any]:
     """Normalised pictures and labels of PixioForReconstruction, without the batch axis."""
     mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     depth, intrinsics = views.depth, views.intrinsics
@@ -132,7 +142,7 @@ def resize_depth(depth: Tensor, intrinsics: Tensor, size: tuple[int, int]) -> tu
     return depth[..., places[0][:, None], places[1]], scaled
 
 
-def mirror_views(views: Views) -> Views:
+def mirror_views(views: Any) -> Views:
     """The scene as a mirror shows it, left and right exchanged: pictures, depth and cameras."""
     intrinsics = views.intrinsics.clone()
     intrinsics[:, 0, 2] = views.images.shape[-1] - 1 - intrinsics[:, 0, 2]
