@@ -126,6 +126,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         geometric_inputs: Mapping[str, Tensor] | None = None,
         view_chunk_size: int | None = 8,
         loss_preset: str = "overall",
+        dense_size: tuple[int, int] | None = None,
         **kwargs,
     ) -> PixioReconstructionOutput:
         """Reconstruct scenes, and compare them with labels where given.
@@ -139,6 +140,8 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
             view_chunk_size: views that the encoder and the dense head take at a time outside training; less needs less
                 memory and gives the same numbers. `None`: all at once.
             loss_preset: "overall", "v1.1" or "pm_higher".
+            dense_size: (height, width) of the maps; `None`: that of the pictures. Labels have this size too. Smaller maps
+                make training cheaper, since the dense head and the loss are most of its cost in a small model.
 
         Returns:
             PixioReconstructionOutput, everything in float32.
@@ -149,9 +152,9 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         if pixel_values is None:
             raise ValueError("You have to specify pixel_values.")
         self.check_views(pixel_values, view_chunk_size)
-        batch_size, num_views, _, height, width = pixel_values.shape
-        true_views = None if labels is None else ViewLabels.read(labels, (batch_size, num_views, height, width))
-        raw, states = self.predict_raw(pixel_values, geometric_inputs, view_chunk_size, **kwargs)
+        size = dense_size or (pixel_values.shape[3], pixel_values.shape[4])
+        true_views = None if labels is None else ViewLabels.read(labels, (*pixel_values.shape[:2], *size))
+        raw, states = self.predict_raw(pixel_values, geometric_inputs, view_chunk_size, size, **kwargs)
         loss, loss_terms = None, None
         if true_views is not None:
             loss, loss_terms = reconstruction_loss(raw, true_views, loss_preset, use_confidence=self.training)
@@ -195,6 +198,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         pixel_values: Tensor,
         geometric_inputs: Mapping[str, Tensor] | None = None,
         view_chunk_size: int | None = None,
+        dense_size: tuple[int, int] | None = None,
         **kwargs,
     ) -> tuple[RawViews, dict[str, tuple[Tensor, ...] | None]]:
         """Raw output of the heads in float32, and the encoder's hidden states and attentions as output fields."""
@@ -218,7 +222,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
             ]
             dense = torch.cat(
                 [
-                    self.dense_head([level[part] for level in features], (height, width)).float()
+                    self.dense_head([level[part] for level in features], dense_size or (height, width)).float()
                     for part in self.chunks(len(features[0]), view_chunk_size)
                 ]
             )

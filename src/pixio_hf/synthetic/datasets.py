@@ -84,7 +84,7 @@ class SyntheticSceneDataset(Dataset):
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
         positions = [self._position(index) for index in indices]
         if self._cached is not None:
-            images, depth = self._cached
+            images, depth = self._cached["images"], self._cached["depth"]
             return [
                 {
                     "image": torch.from_numpy(images[position].copy()),

@@ -75,7 +75,7 @@ def render_scenes(
     scenes = [build_scene(seed, kind) for seed in seeds]
     images = torch.empty(len(scenes), 3, image_size, image_size, dtype=torch.uint8, device=device)
     depth = torch.empty(len(scenes), image_size, image_size, device=device)
-    with _single_threaded():
+    with single_threaded():
         for index, scene in enumerate(scenes):
             images[index], depth[index] = render_scene(scene, image_size, device, supersample)
     fov = torch.tensor([math.degrees(scene.camera.fov) for scene in scenes], device=device)
@@ -83,7 +83,8 @@ def render_scenes(
 
 
 @contextmanager
-def _single_threaded() -> Iterator[None]:
+def single_threaded() -> Iterator[None]:
+    """One thread of torch inside, as many as before after it."""
     # The operations are many and small: threads that wait for each other inside them were measured to make rendering
     # ten times slower on busy cores. Processes (data loader workers, `num_workers` of a cache) use several cores well.
     threads = torch.get_num_threads()
