@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
+
+from ..safetensors_files import StoredTensor
 
 TORCH_ZIP, TORCH_LEGACY, SAFETENSORS = "torch zip", "torch legacy", "safetensors"
 
@@ -18,14 +19,6 @@ _GATED = (
     "If the model is gated, open its page on the Hub, accept the licence, run `hf auth login`, and download again "
     "with `hf download`."
 )
-
-
-@dataclass(frozen=True)
-class StoredTensor:
-    """Shape and dtype of a tensor in a file."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype
 
 
 @dataclass(frozen=True)

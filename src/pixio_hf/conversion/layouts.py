@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from ..checkpoint_names import hub_to_memory_name, memory_to_hub_name
+from ..safetensors_files import StoredTensor
 from .dimensions import DENSE_KINDS, expected_shapes, original_shapes, read_sizes
-from .file_format import StoredTensor
 from .key_mapping import reference_to_hub_state
 
 KINDS = ("encoder", "pretraining", "distilled", *DENSE_KINDS)

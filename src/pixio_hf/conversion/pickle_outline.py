@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from .file_format import StoredTensor
+from ..safetensors_files import StoredTensor
 
 MAX_INSTRUCTIONS = 1_000_000  # a 5B-sized model with its optimizer state takes about 100,000
 _NAMESPACE, _ORDERED_DICT = "argparse.Namespace", "collections.OrderedDict"

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
-from .file_format import SAFETENSORS, identify_file
+from ..checkpoint_files import check_inside
+from ..safetensors_files import StoredTensor, map_tensors, read_header, read_index
+from .file_format import SAFETENSORS, StoredWeights, identify_file
 from .layouts import KINDS, recognize_layout
-from .safetensors_files import open_safetensors
 from .torch_files import open_torch_file
 
 __all__ = ["KINDS", "SourceCheckpoint", "read_checkpoint"]
@@ -67,7 +69,7 @@ def _open(path: Path, kind: str, prefix: str | None) -> SourceCheckpoint:
     if not path.is_dir() and not path.is_file():
         raise ValueError(f"{path} is neither a file nor a folder.")
     file_format = SAFETENSORS if path.is_dir() else identify_file(path)
-    weights = open_safetensors(path) if file_format == SAFETENSORS else open_torch_file(path, file_format)
+    weights = _open_safetensors(path) if file_format == SAFETENSORS else open_torch_file(path, file_format)
     try:
         layout = recognize_layout(weights.stored, kind, prefix)
     except ValueError as error:
@@ -84,6 +86,58 @@ def _open(path: Path, kind: str, prefix: str | None) -> SourceCheckpoint:
         ignored_keys=layout.ignored_keys + weights.stray_tensors,
         training_state=weights.training_state,
     )
+
+
+def _open_safetensors(path: Path) -> StoredWeights:
+    """Read the header of a safetensors file, or of those that a folder holds.
+
+    Raises:
+        ValueError: truncated or damaged, a shard is missing, or shards and index contradict each other.
+    """
+    files = _list_files(path) if path.is_dir() else {path: None}
+    stored: dict[str, StoredTensor] = {}
+    for file, expected in files.items():
+        found = read_header(file)
+        if expected is not None and expected != set(found):
+            name = min(expected ^ set(found))
+            holder = "the index names" if name in expected else "the shard holds"
+            raise ValueError(f"{file} and the index beside it contradict each other: only {holder} {name}.")
+        if twice := stored.keys() & found.keys():
+            raise ValueError(f"{path} holds {min(twice)} twice, in two of its shards.")
+        stored.update(found)
+    return StoredWeights(file_format="safetensors", stored=stored, load=lambda: map_tensors(files))
+
+
+def _list_files(folder: Path) -> dict[Path, set[str] | None]:
+    """The files of a folder, each with the names that its index expects in it."""
+    single, index = folder / SAFE_WEIGHTS_NAME, folder / SAFE_WEIGHTS_INDEX_NAME
+    check_inside(folder, (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME))
+    if single.is_file() and index.is_file():
+        raise ValueError(f"{folder} holds both {single.name} and {index.name}. Name one file, or move one away.")
+    if single.is_file():
+        return {_check_format(single): None}
+    if not index.is_file():
+        others = sorted(
+            file.name for file in folder.iterdir() if file.suffix in (".pth", ".pt", ".bin", ".safetensors")
+        )
+        hint = f" Name one of its files instead: {', '.join(others[:5])}." if others else ""
+        raise ValueError(f"{folder} holds neither {single.name} nor {index.name}.{hint}")
+    files: dict[Path, set[str] | None] = {}
+    for name, shard in read_index(index).items():
+        expected = files.setdefault(folder / shard, set())
+        assert expected is not None
+        expected.add(name)
+    for file in files:
+        _check_format(file)
+    return files
+
+
+def _check_format(file: Path) -> Path:
+    if identify_file(file) != SAFETENSORS:
+        raise ValueError(
+            f"{file} is no safetensors file, whatever its name says. Rename it, and convert it by itself."
+        )
+    return file
 
 
 def _clean(message: str) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .file_format import TORCH_ZIP, StoredTensor, StoredWeights
+from ..safetensors_files import StoredTensor
+from .file_format import TORCH_ZIP, StoredWeights
 from .pickle_outline import StorageOutline, TensorOutline, outline_pickle
 from .zip_records import MAX_PICKLE_BYTES, check_records, find_record, list_records
 
