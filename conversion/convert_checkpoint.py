@@ -4,8 +4,10 @@
     python conversion/convert_checkpoint.py pixio_vith16.pth pixio-h16
     python conversion/convert_checkpoint.py nyu_dpt.pth pixio-h16-nyu --set max_depth=10
     python conversion/convert_checkpoint.py pixio_vit5b16.pth pixio-5b16 --dtype bfloat16 --max-shard-size 2GB
+    python conversion/convert_checkpoint.py mapanything.pth pixio-3d --set 'view_taps=[11,17]' view_num_attention_heads=12
 
-Kind and size are recognised from the weights. The folder appears when everything is written and verified, or not at all.
+Kind and size are recognised from the weights, and heads and taps for the sizes that were released. The folder appears when
+everything is written and verified, or not at all.
 """
 
 import argparse

@@ -1,13 +1,15 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Safetensors files and the index of their shards: names, shapes and types first, tensors mapped and not yet read."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from .checkpoint_files import check_inside
 from .text_files import read_json_object
@@ -56,6 +58,25 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
     return stored
 
 
+def read_headers(files: Mapping[Path, set[str] | None]) -> dict[str, StoredTensor]:
+    """What several files hold together; each has the names that list_weight_files expects in it.
+
+    Raises:
+        ValueError: as read_header; index and files contradict each other, or two files hold one name.
+    """
+    stored: dict[str, StoredTensor] = {}
+    for file, expected in files.items():
+        found = read_header(file)
+        if expected is not None and expected != set(found):
+            name = min(expected ^ set(found))
+            holder = "the index names" if name in expected else "the shard holds"
+            raise ValueError(f"{file} and the index beside it contradict each other: only {holder} {name}.")
+        if twice := stored.keys() & found.keys():
+            raise ValueError(f"{file.parent} holds {min(twice)} twice, in two of its shards.")
+        stored.update(found)
+    return stored
+
+
 def map_tensors(files: Iterable[Path]) -> dict[str, Tensor]:
     """All tensors of the files as views of the mapped files: nothing is read before it is used.
 
@@ -70,6 +91,26 @@ def map_tensors(files: Iterable[Path]) -> dict[str, Tensor]:
         except (SafetensorError, OSError, RuntimeError) as error:
             raise ValueError(f"{file} is truncated or damaged: {error}. Download it again.") from error
     return tensors
+
+
+def list_weight_files(folder: Path, linked_from: Path | None = None) -> Mapping[Path, set[str] | None]:
+    """The weight files of a saved model, each with the names that the index expects in it; none without an index.
+
+    Empty where the folder holds neither model.safetensors nor an index of shards. `linked_from` is as for check_inside.
+
+    Raises:
+        ValueError: both of them, entries that lead out of the folder, or whatever read_index refuses.
+    """
+    single, index = folder / SAFE_WEIGHTS_NAME, folder / SAFE_WEIGHTS_INDEX_NAME
+    check_inside(folder, (single.name, index.name), linked_from)
+    if single.is_file() and index.is_file():
+        raise ValueError(f"{folder} holds both {single.name} and {index.name}. Name one file, or move one away.")
+    if single.is_file():
+        return {single: None}
+    shards: defaultdict[Path, set[str]] = defaultdict(set)
+    for name, shard in read_index(index, linked_from).items() if index.is_file() else ():
+        shards[folder / shard].add(name)
+    return {**shards}
 
 
 def read_index(index: Path, linked_from: Path | None = None) -> dict[str, str]:

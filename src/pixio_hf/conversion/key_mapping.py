@@ -8,7 +8,7 @@ the original and three on the Hub. Names: docs/specification.md 1.5, 2.3, 4.1, 5
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -143,7 +143,7 @@ def hub_to_reference_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
-def encoder_prefix(hub_names: Mapping[str, object]) -> str:
+def encoder_prefix(hub_names: Iterable[str]) -> str:
     """What the original puts before the encoder's names in a model with these Hub names."""
     return "encoder." if any(name.startswith(("head.", "view_transformer.")) for name in hub_names) else ""
 

@@ -3,7 +3,6 @@
 
 import functools
 import re
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from torch import Tensor
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
-from ..checkpoint_files import check_inside
-from ..safetensors_files import StoredTensor, map_tensors, read_header, read_index
+from ..safetensors_files import StoredTensor, list_weight_files, map_tensors, read_headers
 from .torch_files import map_torch_tensors, outline_torch_file
 
 TORCH, SAFETENSORS = "torch", "safetensors"
@@ -83,8 +81,8 @@ def read_weights(path: str | Path) -> StoredWeights:
     if not path.is_dir() and not path.is_file():
         raise ValueError(f"{path} is neither a file nor a folder.")
     if path.is_dir() or identify_file(path) == SAFETENSORS:
-        files: Mapping[Path, set[str] | None] = _list_shards(path) if path.is_dir() else {path: None}
-        return StoredWeights(path, SAFETENSORS, _read_headers(path, files), lambda: map_tensors(files))
+        files: Mapping[Path, set[str] | None] = _list_files(path) if path.is_dir() else {path: None}
+        return StoredWeights(path, SAFETENSORS, read_headers(files), lambda: map_tensors(files))
     try:
         outline = outline_torch_file(path)
     except ValueError as error:
@@ -158,43 +156,18 @@ def _raise_text(path: Path, sample: bytes) -> None:
     raise ValueError(f"{path} is a text file, not weights; it begins with {beginning!r}. {_GATED}")
 
 
-def _list_shards(folder: Path) -> Mapping[Path, set[str] | None]:
-    """The safetensors files of a folder, each with the names that its index expects in it, where there is an index."""
-    single, index = folder / SAFE_WEIGHTS_NAME, folder / SAFE_WEIGHTS_INDEX_NAME
-    check_inside(folder, (single.name, index.name))
-    if single.is_file() and index.is_file():
-        raise ValueError(f"{folder} holds both {single.name} and {index.name}. Name one file, or move one away.")
-    if not single.is_file() and not index.is_file():
+def _list_files(folder: Path) -> Mapping[Path, set[str] | None]:
+    """What list_weight_files finds in a folder; each file is of the format that its name says."""
+    files = list_weight_files(folder)
+    if not files:
         others = sorted(
             file.name for file in folder.iterdir() if file.suffix in (".pth", ".pt", ".bin", ".safetensors")
         )
         hint = f" Name one of its files instead: {', '.join(others[:5])}." if others else ""
-        raise ValueError(f"{folder} holds neither {single.name} nor {index.name}.{hint}")
-    if single.is_file():
-        files: Mapping[Path, set[str] | None] = {single: None}
-    else:
-        shards: defaultdict[Path, set[str]] = defaultdict(set)
-        for name, shard in read_index(index).items():
-            shards[folder / shard].add(name)
-        files = {**shards}
+        raise ValueError(f"{folder} holds neither {SAFE_WEIGHTS_NAME} nor {SAFE_WEIGHTS_INDEX_NAME}.{hint}")
     for file in files:
         if identify_file(file) != SAFETENSORS:
             raise ValueError(
                 f"{file} is no safetensors file, whatever its name says. Rename it, and convert it by itself."
             )
     return files
-
-
-def _read_headers(path: Path, files: Mapping[Path, set[str] | None]) -> dict[str, StoredTensor]:
-    """What the files hold together; each has the names that the index expects in it."""
-    stored: dict[str, StoredTensor] = {}
-    for file, expected in files.items():
-        found = read_header(file)
-        if expected is not None and expected != set(found):
-            name = min(expected ^ set(found))
-            holder = "the index names" if name in expected else "the shard holds"
-            raise ValueError(f"{file} and the index beside it contradict each other: only {holder} {name}.")
-        if twice := stored.keys() & found.keys():
-            raise ValueError(f"{path} holds {min(twice)} twice, in two of its shards.")
-        stored.update(found)
-    return stored

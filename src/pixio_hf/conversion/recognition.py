@@ -58,6 +58,7 @@ class RecognizedModel:
     config: PixioConfig
     num_parameters: int
 
+    @with_printable_errors
     def load(self, weights: StoredWeights) -> dict[str, Tensor]:
         """The model's tensors under official Hub names, as views of the mapped file.
 
@@ -66,15 +67,15 @@ class RecognizedModel:
         """
         loaded = weights.load()
         tensors: dict[str, Tensor] = {}
-        for name, (first, *others) in self.names.items():
-            tensors[name] = loaded[first]
-            if different := [other for other in others if not same_bits(loaded[first], loaded[other])]:
-                raise ValueError(
-                    f"{weights.path}: {first} and {different[0]} are one tensor in MapAnything, but differ in this file."
-                )
-        mark = tensors.pop(REFERENCE_MARK, None)
-        if mark is not None:
-            check_reference_mark(mark)
+        try:
+            for name, (first, *others) in self.names.items():
+                tensors[name] = loaded[first]
+                if different := [other for other in others if not same_bits(loaded[first], loaded[other])]:
+                    raise ValueError(f"differs in {first} and {different[0]}, which are one tensor in MapAnything.")
+            if REFERENCE_MARK in tensors:
+                check_reference_mark(tensors.pop(REFERENCE_MARK))
+        except ValueError as error:
+            raise ValueError(f"{weights.path} {error}") from error
         return reference_to_hub_state(tensors) if self.naming == "original" else tensors
 
 

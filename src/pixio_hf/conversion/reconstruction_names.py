@@ -82,9 +82,9 @@ RECONSTRUCTION_MODULES = {
         f"{original}.{module}": f"geometric_inputs.{ours}.{our_module}"
         for original, ours in _GLOBAL_INPUTS.items()
         for module, our_module in {
-            "encoder.0.0.0.0": "layers.0",
-            "encoder.0.0.1": "layers.1",
-            "encoder.0.1": "layers.2",
+            "encoder.0.0.0.0": "linears.0",
+            "encoder.0.0.1": "linears.1",
+            "encoder.0.1": "linears.2",
             "encoder.1": "projection",
             "norm_layer": "norm",
         }.items()
@@ -139,10 +139,10 @@ def make_reference_mark(width: int) -> Tensor:
 
 
 def check_reference_mark(table: Tensor) -> None:
-    """Refuse a mark of the reference view that is not ours; ValueError says why."""
+    """Refuse a mark of the reference view that is not ours; ValueError with the end of a sentence about the file."""
     expected = make_reference_mark(table.shape[-1]).float()
     if table.shape != expected.shape or not torch.equal(table.float(), expected):
         raise ValueError(
-            f"{REFERENCE_MARK} is not the fixed table of zeros and ones that marks view 0: this model marks its views"
-            " otherwise, and PixioForReconstruction could not reproduce it."
+            f"has another {REFERENCE_MARK} than the fixed table of zeros and ones that marks view 0: this model marks its"
+            " views otherwise, and PixioForReconstruction could not reproduce it."
         )
