@@ -51,13 +51,14 @@ class GlobalGeometryEncoder(nn.Module):
 
     def __init__(self, num_values: int, widths: Sequence[int], hidden_size: int, eps: float) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(*sizes) for sizes in pairwise((num_values, *widths)))
+        # Named linears, not layers: the loader would rename layers to encoder.layer.
+        self.linears = nn.ModuleList(nn.Linear(*sizes) for sizes in pairwise((num_values, *widths)))
         self.projection = nn.Linear(widths[-1], hidden_size)
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
 
     def forward(self, values: Tensor) -> Tensor:
-        for layer in self.layers:
-            values = F.gelu(layer(values))
+        for linear in self.linears:
+            values = F.gelu(linear(values))
         return self.norm(self.projection(values))
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pixio_hf import PixioModel
 from pixio_hf.checkpoint_names import memory_to_hub_name
 from pixio_hf.conversion.key_mapping import hub_to_reference_state
-from pixio_hf.conversion.reading import KINDS
+from pixio_hf.conversion.recognition import KINDS
 from pixio_hf_cli import app, main
 from tests.hub_server import WRITER, running_hub
 from tests.tiny_models import randomize_weights, tiny_config

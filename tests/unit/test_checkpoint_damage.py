@@ -17,12 +17,11 @@ from pixio_hf import files
 from pixio_hf.checkpoint_files import check_config
 from pixio_hf.conversion.convert import convert_checkpoint
 from pixio_hf.conversion.export import export_checkpoint
-from pixio_hf.conversion.reading import read_checkpoint
 from pixio_hf.conversion.verification import find_non_finite
 from pixio_hf.files import file_in_progress, folder_in_progress
 from pixio_hf.hub.folder import read_checkpoint_folder
 from pixio_hf.text_files import parse_json_object
-from tests.source_files import random_state, save, training_file
+from tests.source_files import open_checkpoint, random_state, save, training_file
 
 FIELDS = {"num_attention_heads": 2}
 
@@ -56,9 +55,9 @@ def test_a_flipped_bit_in_any_record_that_is_read_is_named(tmp_path, bit):
         start, size, info = record_span(path, name)
         flip(path, start + size // 2, bit)
         with pytest.raises(ValueError, match=f"checksum.*{info.filename!r} is wrong. Download it again"):
-            read_checkpoint(path)
+            open_checkpoint(path)
         path.write_bytes(whole)
-    assert torch.equal(read_checkpoint(path).tensors["cls_token"], random_state()["cls_token"])
+    assert torch.equal(open_checkpoint(path).tensors["cls_token"], random_state()["cls_token"])
 
 
 def test_an_optimizer_s_damage_does_not_matter(tmp_path):
@@ -66,7 +65,7 @@ def test_an_optimizer_s_damage_does_not_matter(tmp_path):
     path = save(tmp_path, training_file(state))
     start, _, _ = record_span(path, f"data/{len(state)}")  # the first record behind the weights
     flip(path, start)
-    tensors = read_checkpoint(path).tensors
+    tensors = open_checkpoint(path).tensors
     assert all(torch.equal(tensors[name], state[name]) for name in state)
 
 
@@ -77,17 +76,17 @@ def test_records_that_other_zip_writers_store(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
-    assert torch.equal(read_checkpoint(path).tensors["norm.bias"], random_state()["norm.bias"])
+    assert torch.equal(open_checkpoint(path).tensors["norm.bias"], random_state()["norm.bias"])
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("source/data/0", contents["source/data/0"])
     with pytest.raises(ValueError, match="two of its records have the same name"):
-        read_checkpoint(path)
+        open_checkpoint(path)
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in contents.items():
             method = zipfile.ZIP_DEFLATED if name.endswith("/data/1") else zipfile.ZIP_STORED
             archive.writestr(name, content, method)
     with pytest.raises(ValueError, match=r"compressed records \(data/1\)"):
-        read_checkpoint(path)
+        open_checkpoint(path)
 
 
 @pytest.mark.parametrize(("offset", "change"), [(6, 1), (8, 8), (14, 1), (18, 1), (22, 1), (30, 1)])
@@ -102,7 +101,7 @@ def test_a_record_s_own_header_has_to_agree_with_the_directory(tmp_path, offset,
         data[info.header_offset + offset] ^= change
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"data/3' and the archive's directory contradict"):
-        read_checkpoint(path)
+        open_checkpoint(path)
 
 
 def test_a_directory_s_wrong_numbers_are_refused(tmp_path):
@@ -112,7 +111,7 @@ def test_a_directory_s_wrong_numbers_are_refused(tmp_path):
     for offset in (16, 20, 24, 42):  # CRC-32, both sizes, offset of the header
         flip(path, entry + offset, 2)
         with pytest.raises(ValueError, match=r"damaged|truncated"):
-            read_checkpoint(path)
+            open_checkpoint(path)
         path.write_bytes(whole)
 
 

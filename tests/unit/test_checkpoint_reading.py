@@ -11,8 +11,7 @@ from safetensors.torch import save_file
 
 from pixio_hf.checkpoint_names import hub_to_memory_name
 from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
-from pixio_hf.conversion.reading import SourceCheckpoint, read_checkpoint
-from tests.source_files import random_state, save, training_file
+from tests.source_files import OpenedCheckpoint, open_checkpoint, random_state, save, training_file
 from tests.tiny_models import SPELLINGS, assert_same_state, respell
 
 DINOV2_EXTRAS = {"blocks.0.ls1.gamma": (4,), "register_tokens": (1, 4, 4), "mask_token": (1, 4)}
@@ -23,12 +22,11 @@ def hub_names(state: dict[str, torch.Tensor], spelling: str = "official") -> dic
     return {respell(hub_to_memory_name(name), spelling): tensor.contiguous() for name, tensor in hub.items()}
 
 
-def assert_holds(source: SourceCheckpoint, kind: str, state: dict[str, torch.Tensor]) -> None:
-    assert source.kind == kind
+def assert_holds(source: OpenedCheckpoint, kind: str, state: dict[str, torch.Tensor]) -> None:
+    assert source.model.kind == kind
     assert_same_state(dict(source.tensors), state)
 
 
-@pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize(
     ("kind", "sizes"),
     [
@@ -41,15 +39,17 @@ def assert_holds(source: SourceCheckpoint, kind: str, state: dict[str, torch.Ten
         ("segmentation", {"head_type": "linear", "num_labels": 5}),
     ],
 )
-def test_every_kind_is_recognised(tmp_path, kind, sizes, is_zip):
+def test_every_kind_is_recognised(tmp_path, kind, sizes):
     state = random_state(kind, **sizes)
-    source = read_checkpoint(save(tmp_path, state, _use_new_zipfile_serialization=is_zip))
+    source = open_checkpoint(save(tmp_path, state))
     assert_holds(source, kind, state)
-    assert (source.file_format, source.naming, source.head_type) == ("torch", "original", sizes.get("head_type"))
-    assert (source.prefix, source.ignored_keys, source.training_state) == ("", (), {})
+    assert (source.weights.file_format, source.model.naming) == ("torch", "original")
+    assert source.model.config.head_type == sizes.get("head_type", "dpt")
+    assert (source.model.prefix, source.model.ignored_keys, source.weights.training_state) == ("", (), {})
     save_file(hub_names(state), tmp_path / "model.safetensors")
-    hub = read_checkpoint(tmp_path / "model.safetensors")
-    assert (hub.file_format, hub.naming, hub.head_type) == ("safetensors", "hub", sizes.get("head_type"))
+    hub = open_checkpoint(tmp_path / "model.safetensors")
+    assert (hub.weights.file_format, hub.model.naming) == ("safetensors", "hub")
+    assert hub.model.config.head_type == sizes.get("head_type", "dpt")
     assert_holds(hub, kind, reference_to_hub_state(state))
     assert_same_state(hub_to_reference_state(hub.tensors), state)
 
@@ -58,45 +58,44 @@ def test_every_kind_is_recognised(tmp_path, kind, sizes, is_zip):
 def test_every_hub_spelling_becomes_the_official_one(tmp_path, spelling):
     state = random_state("pretraining")
     save_file(hub_names(state, spelling), tmp_path / "model.safetensors")
-    assert_holds(read_checkpoint(tmp_path), "pretraining", reference_to_hub_state(state))
+    assert_holds(open_checkpoint(tmp_path), "pretraining", reference_to_hub_state(state))
 
 
-@pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "legacy"])
-def test_training_files(tmp_path, is_zip):
+def test_training_files(tmp_path):
     state = random_state("pretraining")
-    source = read_checkpoint(save(tmp_path, training_file(state), _use_new_zipfile_serialization=is_zip))
+    source = open_checkpoint(save(tmp_path, training_file(state)))
     assert_holds(source, "pretraining", state)
     arguments = {"mask_ratio": 0.5, "mask_grid": 1, "norm_pix_loss": False, "model": "tiny", "resume": None}
-    assert source.training_state == {"epoch": 3, "args": arguments}
+    assert source.weights.training_state == {"epoch": 3, "args": arguments}
 
 
 def test_wrappers_and_parallel_prefixes(tmp_path):
     state = random_state("pretraining")
     parallel = {f"module.{name}": torch.nn.Parameter(tensor) for name, tensor in state.items()}
-    source = read_checkpoint(save(tmp_path, {"student": {"state_dict": parallel}, "scale": torch.ones(2)}))
+    source = open_checkpoint(save(tmp_path, {"student": {"state_dict": parallel}, "scale": torch.ones(2)}))
     assert_holds(source, "pretraining", state)
-    assert (source.prefix, source.ignored_keys) == ("module.", ("scale",))
+    assert (source.model.prefix, source.model.ignored_keys) == ("module.", ("scale",))
     with pytest.raises(ValueError, match=r"several models \(teacher, student\)"):
-        read_checkpoint(save(tmp_path, {"teacher": state, "student": state}))
+        open_checkpoint(save(tmp_path, {"teacher": state, "student": state}))
 
 
 def test_encoder_inside_a_larger_model(tmp_path):
     state = random_state()
     model = {f"encoder.model.{name}": tensor for name, tensor in state.items()}
     model |= {"info_sharing.blocks.0.weight": torch.zeros(2), "other.cls_token": torch.zeros(1, 1, 4)}
-    source = read_checkpoint(save(tmp_path, {"model": model}))
+    source = open_checkpoint(save(tmp_path, {"model": model}))
     assert_holds(source, "encoder", state)
-    assert source.prefix == "encoder.model."
-    assert source.ignored_keys == ("info_sharing.blocks.0.weight", "other.cls_token")
+    assert source.model.prefix == "encoder.model."
+    assert source.model.ignored_keys == ("info_sharing.blocks.0.weight", "other.cls_token")
     model |= {f"target.{name}": tensor + 1 for name, tensor in state.items()}
     path = save(tmp_path, {"model": model})
     with pytest.raises(ValueError, match=r"several encoders.*--prefix: encoder\.model\., target\.\."):
-        read_checkpoint(path)
-    chosen = read_checkpoint(path, prefix="target")
+        open_checkpoint(path)
+    chosen = open_checkpoint(path, prefix="target")
     assert_holds(chosen, "encoder", {name: tensor + 1 for name, tensor in state.items()})
-    assert len(chosen.ignored_keys) == len(state) + 2
+    assert len(chosen.model.ignored_keys) == len(state) + 2
     with pytest.raises(ValueError, match=r"no tensor below the prefix 'nowhere\.'.*encoder\.\*"):
-        read_checkpoint(path, prefix="nowhere.")
+        open_checkpoint(path, prefix="nowhere.")
 
 
 def test_sharded_folders(tmp_path):
@@ -108,7 +107,7 @@ def test_sharded_folders(tmp_path):
     weight_map = {name: file for file, own in shards.items() for name in own}
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
-    assert_holds(read_checkpoint(tmp_path), "encoder", state)
+    assert_holds(open_checkpoint(tmp_path), "encoder", state)
     for change, message in (
         ({names[0]: "../a.safetensors"}, r"shard \.\./a\.safetensors, which is not in its folder"),
         ({names[0]: "c.safetensors"}, r"shard c\.safetensors, which is not in its folder"),
@@ -117,7 +116,7 @@ def test_sharded_folders(tmp_path):
     ):
         index.write_text(json.dumps({"weight_map": {**weight_map, **change}}))
         with pytest.raises(ValueError, match=message):
-            read_checkpoint(tmp_path)
+            open_checkpoint(tmp_path)
 
 
 def test_tensors_are_views_of_the_mapped_file(tmp_path):
@@ -126,7 +125,7 @@ def test_tensors_are_views_of_the_mapped_file(tmp_path):
     save_file(hub_names(state), names)
     maps = []
     for file in (path, names):
-        source = read_checkpoint(file)
+        source = open_checkpoint(file)
         maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if str(file) in line]
         ranges = [tuple(int(bound, 16) for bound in line[0].split("-")) for line in maps]
         for name, tensor in source.tensors.items():
@@ -136,13 +135,13 @@ def test_tensors_are_views_of_the_mapped_file(tmp_path):
 def test_kinds_that_contradict_the_file(tmp_path):
     path = save(tmp_path, random_state())
     with pytest.raises(ValueError, match=r"source\.pth is of kind 'encoder', not 'depth'"):
-        read_checkpoint(path, kind="depth")
+        open_checkpoint(path, kind="depth")
     with pytest.raises(ValueError, match="one of auto, encoder, pretraining"):
-        read_checkpoint(path, kind="decoder")
+        open_checkpoint(path, kind="decoder")
     plain = save(tmp_path, random_state(n_cls_tokens=1))
     with pytest.raises(ValueError, match=r"single class token, like any plain ViT.*--kind encoder"):
-        read_checkpoint(plain)
-    assert read_checkpoint(plain, kind="encoder").kind == "encoder"
+        open_checkpoint(plain)
+    assert open_checkpoint(plain, kind="encoder").model.kind == "encoder"
 
 
 @pytest.mark.parametrize(
@@ -178,7 +177,7 @@ def test_incomplete_and_foreign_models_are_named(tmp_path, kind, change, message
     state = {**random_state(kind), **change}
     path = save(tmp_path, {name: tensor for name, tensor in state.items() if tensor is not None})
     with pytest.raises(ValueError, match=message) as error:
-        read_checkpoint(path)
+        open_checkpoint(path)
     assert str(path) in str(error.value)
 
 
@@ -188,17 +187,17 @@ def test_query_key_and_value_have_to_be_equally_wide(tmp_path):
     state |= {f"{start}.query.weight": torch.zeros(5, 4), f"{start}.key.weight": torch.zeros(3, 4)}
     save_file(state, tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match=r"attention\.query\.weight of shape \(5, 4\).*expected \(4, 4\)"):
-        read_checkpoint(tmp_path)
+        open_checkpoint(tmp_path)
 
 
 def test_missing_files_and_unusable_folders(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
-        read_checkpoint(tmp_path / "nothing.pth")
+        open_checkpoint(tmp_path / "nothing.pth")
     save(tmp_path, random_state())
     with pytest.raises(
         ValueError, match=r"neither model\.safetensors nor.*Name one of its files instead: source\.pth"
     ):
-        read_checkpoint(tmp_path)
+        open_checkpoint(tmp_path)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="neither a file nor a folder"):
-        read_checkpoint(tmp_path / "pipe")
+        open_checkpoint(tmp_path / "pipe")

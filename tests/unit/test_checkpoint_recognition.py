@@ -16,35 +16,32 @@ from pixio_hf import (
 )
 from pixio_hf.checkpoint_names import hub_to_memory_name
 from pixio_hf.configuration_pixio import PRESETS
-from pixio_hf.conversion.dimensions import expected_shapes
 from pixio_hf.conversion.key_mapping import reference_to_hub_state
-from pixio_hf.conversion.reading import SourceCheckpoint
-from pixio_hf.conversion.recognition import recognize_config
+from pixio_hf.conversion.reading import StoredWeights
+from pixio_hf.conversion.recognition import recognize_model
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
-from tests.source_files import SIZES, random_state
+from pixio_hf.safetensors_files import StoredTensor
+from tests.source_files import HEADS, meta_state, random_state
 
-HEADS = {"num_attention_heads": 2, "decoder_num_attention_heads": 1}
 
-
-def open_state(state: dict[str, torch.Tensor], kind: str, head_type: str | None = None, **arguments: Any):
-    """A checkpoint as read_checkpoint returns it, without a file."""
-    return SourceCheckpoint(
+def open_state(state: dict[str, torch.Tensor], **arguments: Any) -> StoredWeights:
+    """Weights as read_weights returns them, without a file."""
+    return StoredWeights(
         path=Path("source.pth"),
         file_format="torch",
-        naming="original",
-        kind=kind,
-        head_type=head_type,
-        tensors=state,
-        prefix="",
-        ignored_keys=(),
+        stored={name: StoredTensor(tuple(tensor.shape), tensor.dtype) for name, tensor in state.items()},
+        load=lambda: state,
         training_state={"args": arguments},
     )
 
 
-def open_meta(sizes: dict[str, Any], kind: str = "encoder") -> SourceCheckpoint:
-    """A checkpoint of any size, without values."""
-    shapes = expected_shapes({**SIZES, "n_cls_tokens": 8, "patch_size": 16, "mlp_ratio": 4, **sizes}, kind)
-    return open_state({name: torch.empty(shape, device="meta") for name, shape in shapes.items()}, kind)
+def open_meta(sizes: dict[str, Any], kind: str = "encoder") -> StoredWeights:
+    """Weights of any size, without values."""
+    return open_state(meta_state(kind, **{"n_cls_tokens": 8, "patch_size": 16, "mlp_ratio": 4, **sizes}))
+
+
+def recognize_config(source: StoredWeights, **options: Any) -> PixioConfig:
+    return recognize_model(source, **options).config
 
 
 @pytest.mark.parametrize(
@@ -61,7 +58,7 @@ def open_meta(sizes: dict[str, Any], kind: str = "encoder") -> SourceCheckpoint:
 )
 def test_the_model_of_the_configuration_has_exactly_these_weights(kind, model_class, sizes):
     state = random_state(kind, **sizes)
-    config = recognize_config(open_state(state, kind, sizes.get("head_type")), overrides=HEADS)
+    config = recognize_config(open_state(state), overrides=HEADS)
     assert config.architectures == [model_class.__name__]
     expected = {hub_to_memory_name(name): tensor.shape for name, tensor in reference_to_hub_state(state).items()}
     with torch.device("meta"):
@@ -86,7 +83,7 @@ def test_another_image_size_keeps_the_heads_of_the_preset():
 
 
 def test_heads_are_never_guessed():
-    source = open_state(random_state("pretraining"), "pretraining")
+    source = open_state(random_state("pretraining"))
     both = (
         r"width 4 and 2 blocks, or a decoder of width 2 .*`--set num_attention_heads=\.\.\.` and `--set decoder_num_a"
     )
@@ -106,18 +103,18 @@ def test_heads_are_never_guessed():
 
 def test_training_arguments_of_a_pretraining_file():
     state = random_state("pretraining")
-    source = open_state(state, "pretraining", mask_ratio=0.5, mask_grid=1, norm_pix_loss=False, batch_size=64)
+    source = open_state(state, mask_ratio=0.5, mask_grid=1, norm_pix_loss=False, batch_size=64)
     config = recognize_config(source, overrides=HEADS)
     assert (config.mask_ratio, config.mask_grid_size, config.norm_pix_loss) == (0.5, 1, False)
     assert recognize_config(source, overrides={**HEADS, "mask_ratio": 0.25}).mask_ratio == 0.25
-    bare = recognize_config(open_state(state, "pretraining"), overrides=HEADS)
+    bare = recognize_config(open_state(state), overrides=HEADS)
     assert (bare.mask_ratio, bare.mask_grid_size, bare.norm_pix_loss) == (0.75, 4, True)
     with pytest.raises(ValueError, match=r"source\.pth: no configuration has these values.*mask_ratio"):
-        recognize_config(open_state(state, "pretraining", mask_ratio="half"), overrides=HEADS)
+        recognize_config(open_state(state, mask_ratio="half"), overrides=HEADS)
 
 
 def test_labels_of_a_segmentation_model():
-    source = open_state(random_state("segmentation", num_labels=3), "segmentation", "dpt")
+    source = open_state(random_state("segmentation", num_labels=3))
     names = {0: "sky", 1: "road", 2: "tree"}
     config = recognize_config(source, overrides={**HEADS, "id2label": names})
     assert (config.num_labels, config.id2label) == (3, names)
@@ -142,4 +139,4 @@ def test_labels_of_a_segmentation_model():
 )
 def test_contradictions_and_unknown_fields(preset, overrides, message):
     with pytest.raises(ValueError, match=message):
-        recognize_config(open_state(random_state(), "encoder"), preset=preset, overrides=overrides)
+        recognize_config(open_state(random_state()), preset=preset, overrides=overrides)

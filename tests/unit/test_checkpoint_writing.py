@@ -14,17 +14,17 @@ from pixio_hf.checkpoint_names import memory_to_hub_name
 from pixio_hf.conversion import writing
 from pixio_hf.conversion.key_mapping import reference_to_hub_state
 from pixio_hf.conversion.report import find_preset, hash_source
-from pixio_hf.conversion.verification import check_complete, compare_tensors, same_bits
+from pixio_hf.conversion.verification import check_model, compare_tensors, same_bits
 from pixio_hf.conversion.writing import (
     check_free_space,
     check_target,
     convert_tensor,
-    file_in_progress,
-    folder_in_progress,
     plan_shards,
     write_weights,
 )
-from tests.tiny_models import assert_same_state, randomize_weights, read_weights, tiny_config
+from pixio_hf.files import file_in_progress, folder_in_progress
+from pixio_hf.safetensors_files import StoredTensor
+from tests.tiny_models import assert_same_state, read_weights, tiny_config
 
 
 def random_tensors() -> dict[str, torch.Tensor]:
@@ -122,15 +122,18 @@ def test_one_flipped_bit_is_found(tmp_path):
 
 
 def test_weights_that_do_not_fit_the_configuration_are_named():
-    model = randomize_weights(PixioModel(tiny_config()))
-    tensors = {memory_to_hub_name(name): tensor for name, tensor in model.state_dict().items()}
-    assert check_complete("encoder", tiny_config(), tensors) == model.num_parameters()
-    with pytest.raises(ValueError, match=r"missing are encoder\.layer\.4\..* more"):
-        check_complete("encoder", tiny_config(num_hidden_layers=5), tensors)
-    with pytest.raises(ValueError, match=r"unknown are encoder\.layer\.3"):
-        check_complete("encoder", tiny_config(num_hidden_layers=3), tensors)
-    with pytest.raises(ValueError, match=r"layernorm\.weight \(1,\) instead of \(32,\)"):
-        check_complete("encoder", tiny_config(), {**tensors, "layernorm.weight": torch.zeros(1)})
+    model = PixioModel(tiny_config())
+    stored = {
+        memory_to_hub_name(name): StoredTensor(tuple(tensor.shape), tensor.dtype)
+        for name, tensor in model.state_dict().items()
+    }
+    assert check_model("encoder", tiny_config(), stored) == model.num_parameters()
+    with pytest.raises(ValueError, match=r"lacks 16 of the 86 .*: encoder\.layer\.4\..* more"):
+        check_model("encoder", tiny_config(num_hidden_layers=5), stored)
+    with pytest.raises(ValueError, match=r"has 16 names that no Pixio encoder model has: encoder\.layer\.3"):
+        check_model("encoder", tiny_config(num_hidden_layers=3), stored)
+    with pytest.raises(ValueError, match=r"layernorm\.weight of shape \(1,\), .*expected \(32,\)"):
+        check_model("encoder", tiny_config(), {**stored, "layernorm.weight": StoredTensor((1,), torch.float32)})
 
 
 # --- targets ---

@@ -16,20 +16,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..files import file_in_progress, folder_in_progress
-
-__all__ = [
-    "ShardPlan",
-    "check_free_space",
-    "check_target",
-    "convert_tensor",
-    "file_in_progress",
-    "folder_in_progress",
-    "plan_shards",
-    "stored_dtype",
-    "write_weights",
-]
-
 SHARD_PATTERN = "model{suffix}.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
 # What a folder may hold to count as a checkpoint that --overwrite is allowed to delete: config.json and one of these.

@@ -12,7 +12,7 @@ from transformers.dynamic_module_utils import get_relative_import_files
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from ..checkpoint_files import check_config, check_inside
-from ..conversion.safetensors_files import read_index
+from ..safetensors_files import read_index
 from ..text_files import read_json_object
 
 META_LICENCE = "fair-noncommercial-research-license"

@@ -1,7 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Every kind of checkpoint as plain functions of its original state dict (SPEC 1, 2, 4, 5).
+"""Every kind of checkpoint as plain functions of its original state dict (docs/specification.md 1, 2, 4, 5).
 
-Shares no code with the models on purpose: conversion compares the two, so that a tensor under a wrong name shows.
+Shares no code with the models on purpose: tests of conversion compare the two, so that a tensor under a wrong name shows.
 """
 
 from collections.abc import Mapping
@@ -55,7 +55,10 @@ def encode(
 def predict_patches(
     state: State, image: Tensor, num_heads: int, decoder_num_heads: int, noise: Tensor, mask_grid: int, ratio: float
 ) -> Tensor:
-    """Predictions of the pre-training model: (B, 3, H, W), noise (B, number of mask blocks) -> (B, N, P*P*C) (SPEC 2)."""
+    """Predictions of the pre-training model: (B, 3, H, W), noise (B, number of mask blocks) -> (B, N, P*P*C).
+
+    See docs/specification.md 2.
+    """
     side = image.shape[-1] // state["patch_embed.proj.weight"].shape[-1]
     ids_keep, ids_restore = order_patches(noise, side, mask_grid, ratio)
     encoded = encode(state, image, num_heads, ids_keep)[-1]
@@ -72,7 +75,7 @@ def predict_patches(
 
 
 def order_patches(noise: Tensor, side: int, mask_grid: int, ratio: float) -> tuple[Tensor, Tensor]:
-    """Kept patches in their order, and the inverse of the whole order: (B, K), (B, N) (SPEC 2.2)."""
+    """Kept patches in their order, and the inverse of the whole order: (B, K), (B, N) (docs/specification.md 2.2)."""
     blocks_per_side = side // mask_grid
     ids = noise.new_tensor(range(side * side)).long().reshape(blocks_per_side, mask_grid, blocks_per_side, mask_grid)
     patches_of_block = ids.permute(0, 2, 1, 3).flatten(2).flatten(0, 1)  # (number of mask blocks, patches of each)
@@ -82,7 +85,10 @@ def order_patches(noise: Tensor, side: int, mask_grid: int, ratio: float) -> tup
 
 
 def project_tokens(state: State, image: Tensor, num_heads: int) -> Tensor:
-    """All tokens of a distilled student after its projection head: (B, 3, H, W) -> (B, K + N, D_teacher) (SPEC 4.1)."""
+    """All tokens of a distilled student after its projection head: (B, 3, H, W) -> (B, K + N, D_teacher).
+
+    See docs/specification.md 4.1.
+    """
     encoded = encode(state, image, num_heads)[-1]
     tokens = project(state, "last_proj.0", cat((encoded.cls_norm, encoded.patch_norm), dim=1))
     tokens = F.gelu(normalize(state, "last_proj.1", tokens, PROJECTION_HEAD_EPS))
@@ -90,7 +96,10 @@ def project_tokens(state: State, image: Tensor, num_heads: int) -> Tensor:
 
 
 def predict_dense_logits(state: State, image: Tensor, num_heads: int) -> Tensor:
-    """Logits of a depth or segmentation model, DPT or linear: (B, 3, H, W) -> (B, classes, H, W) (SPEC 5.1-5.3)."""
+    """Logits of a depth or segmentation model, DPT or linear: (B, 3, H, W) -> (B, classes, H, W).
+
+    See docs/specification.md 5.1-5.3.
+    """
     blocks = encode(state, image, num_heads, prefix="encoder.")
     patch_size = state["encoder.patch_embed.proj.weight"].shape[-1]
     grid = (image.shape[-2] // patch_size, image.shape[-1] // patch_size)
@@ -153,7 +162,10 @@ def resize(features: Tensor, size) -> Tensor:
 
 
 def resample_positions(positions: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Resample position rows, bicubic: (1, L0, D) -> (1, h*w, D), untouched on the native square grid (SPEC 1.4)."""
+    """Resample position rows, bicubic: (1, L0, D) -> (1, h*w, D), untouched on the native square grid.
+
+    See docs/specification.md 1.4.
+    """
     side = isqrt(positions.shape[1])
     if grid == (side, side):
         return positions
