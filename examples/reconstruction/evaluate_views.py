@@ -4,6 +4,7 @@
     python examples/reconstruction/evaluate_views.py --model runs/tiny-3d/run2/model --cache_dir cache --num_views 2 3 4
     python examples/reconstruction/evaluate_views.py --model path/to/model --dataset path/to/eth3d --sets_per_scene 10 \
         --min_covisibility 0.025 --bf16 --output eth3d.json
+    python examples/reconstruction/evaluate_views.py --model path/to/model --smoke
 
 Prints eight metrics per number of views: means over sets of views, which the seed of the protocol chooses by what they
 have in common. --depth_model adds two baselines to compare with: the mean of training scenes, and that model on every view
@@ -59,6 +60,7 @@ class EvaluationArguments:
     bf16: bool = field(default=False, metadata={"help": "Predict under bfloat16 autocast, as the protocol does."})
     depth_model: str | None = field(default=None, metadata={"help": "A PixioForDepthEstimation for the baselines."})
     cache_dir: str | None = field(default=None, metadata={"help": "Where rendered scenes are kept."})
+    smoke: bool = field(default=False, metadata={"help": "Two scenes, to see that it runs."})
     output: str | None = field(default=None, metadata={"help": "A JSON file for all numbers of all sets."})
 
 
@@ -70,7 +72,8 @@ def open_sets(args: EvaluationArguments, num_views: int, side: int) -> ViewDatas
     """
     if args.dataset in SYNTHETIC_DATASETS:
         kind, views = SYNTHETIC_DATASETS[args.dataset], max(args.views_per_scene, num_views)
-        scenes = SyntheticViewSet(args.num_scenes, views, HELD_OUT_SEEDS.start, side, kind, cache_dir=args.cache_dir)
+        num_scenes = 2 if args.smoke else args.num_scenes
+        scenes = SyntheticViewSet(num_scenes, views, HELD_OUT_SEEDS.start, side, kind, cache_dir=args.cache_dir)
         return ViewDataset(scenes, num_views, views_in_turn=True)
     folders = SceneFolders(args.dataset, min_views=num_views, cache_dir=args.cache_dir)
     return ViewDataset(folders, num_views, sets_per_scene=args.sets_per_scene, min_covisibility=args.min_covisibility)
@@ -88,7 +91,7 @@ def open_baselines(args: EvaluationArguments, side: int) -> dict[str, Predict]:
         raise ValueError("The baselines of --depth_model take means over training scenes: choose a synthetic dataset.")
     model = PixioForDepthEstimation.from_pretrained(find_checkpoint(args.depth_model), dtype=torch.float32)
     kind = SYNTHETIC_DATASETS[args.dataset]
-    scenes = SyntheticViewSet(NUM_MEAN_SCENES, 1, 0, side, kind, cache_dir=args.cache_dir)
+    scenes = SyntheticViewSet(4 if args.smoke else NUM_MEAN_SCENES, 1, 0, side, kind, cache_dir=args.cache_dir)
     mean = MeanScene.measure(ViewDataset(scenes, 1, views_in_turn=True)[index] for index in range(len(scenes)))
     return {
         "mean depth, one place": mean.predict,
