@@ -52,14 +52,14 @@ def arguments(workplace, name, **changes):
     }
 
 
-def load_module(monkeypatch):
+def load_module(monkeypatch, script=SCRIPT):
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     monkeypatch.syspath_prepend(SCRIPT.parent)
     reset_accelerate()
     sys.modules.pop("reconstruction_task", None)
     import importlib.util
 
-    spec = importlib.util.spec_from_file_location("example_train_reconstruction", SCRIPT)
+    spec = importlib.util.spec_from_file_location(f"example_{script.stem}", script)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -147,3 +147,20 @@ def test_what_cannot_work_is_refused_and_leaves_no_folder(workplace, monkeypatch
     with pytest.raises(ValueError, match=message):
         module.main(module.ReconstructionArguments(**arguments(workplace, "refused", **changes)))
     assert not (workplace / "refused").exists()
+
+
+def test_evaluation_prints_a_row_per_predictor_and_number_of_views(workplace, monkeypatch, capsys):
+    module = load_module(monkeypatch, SCRIPT.with_name("evaluate_views.py"))
+    start, report = str(workplace / "start"), workplace / "report.json"
+    arguments = {"model": start, "num_views": [2, 3], "output": str(report)}
+    module.main(module.EvaluationArguments(**arguments, smoke=True, depth_model="pixio-tiny-depth"))
+    table = capsys.readouterr().out
+    assert len([line for line in table.splitlines() if line.startswith("|")]) == 2 + 6
+    assert "| pixio-tiny-depth per view, one place, 3 views | " in table
+    results = json.loads(report.read_text())
+    assert [row["index"] for row in results[f"{start}, 2 views"]["sets"]] == [0, 1]
+    scenes = str(workplace / "scenes")
+    module.main(module.EvaluationArguments(model=start, dataset=scenes, sets_per_scene=2))
+    assert capsys.readouterr().out.splitlines()[-1].endswith("| 6 |")
+    with pytest.raises(ValueError, match="choose a synthetic dataset"):
+        module.main(module.EvaluationArguments(model=start, dataset=scenes, depth_model="pixio-tiny-depth"))

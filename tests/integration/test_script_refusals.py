@@ -21,12 +21,19 @@ ABSURD = {
     "pretraining/evaluate_reconstruction.py": ("--batch_size", "0"),
     "pretraining/pretrain.py": ("--recipe", "nothing"),
     "pretraining/train_decoder.py": ("--num_steps", "-3"),
+    "reconstruction/evaluate_views.py": ("--num_views", "0"),
+    "reconstruction/train_reconstruction.py": ("--images_per_batch", "-2"),
     "semantic_segmentation/finetune_accelerate.py": ("--eval_steps", "0"),
     "semantic_segmentation/finetune_trainer.py": ("--num_epochs", "-1"),
 }
-WITHOUT_OUTPUT = ("depth_estimation/evaluate_depth.py", "pretraining/evaluate_reconstruction.py")
+WITHOUT_OUTPUT = (
+    "depth_estimation/evaluate_depth.py",
+    "pretraining/evaluate_reconstruction.py",
+    "reconstruction/evaluate_views.py",
+)
 WITHOUT_DATASET = ("pretraining/ablation.py", "pretraining/evaluate_reconstruction.py")
 NEEDED = {
+    "reconstruction/evaluate_views.py": {"--model": "pixio-tiny"},
     "distillation/distill.py": {"--student": "pixio-tiny", "--teacher": "pixio-tiny"},
     "pretraining/train_decoder.py": {"--model": "pixio-tiny"},
     "pretraining/curate.py": {"--dataset": str(EXAMPLES)},

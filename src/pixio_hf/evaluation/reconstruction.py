@@ -104,3 +104,25 @@ def model_predictor(model: Any, bfloat16: bool = False) -> Predict:
         }
 
     return predict
+
+
+_HEADINGS = {
+    "scale_rel": ("scale rel", 3),
+    "points_rel": ("points rel", 3),
+    "points_tau": ("points tau", 1),
+    "pose_auc_5": ("auc@5", 1),
+    "depth_rel": ("depth rel", 3),
+    "depth_tau": ("depth tau", 1),
+    "pose_ate": ("ate", 3),
+    "ray_error": ("rays (deg)", 2),
+}
+
+
+def format_metrics(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """A Markdown table of named results, one a row; shares and auc in percent."""
+    heads = [heading for heading, _ in _HEADINGS.values()]
+    lines = [f"| | {' | '.join(heads)} | sets |", f"|---|{'---:|' * (len(heads) + 1)}"]
+    for name, metrics in results.items():
+        numbers = [f"{metrics[key]:.{digits}f}" for key, (_, digits) in _HEADINGS.items()]
+        lines.append(f"| {name} | {' | '.join(numbers)} | {metrics['num_scenes']} |")
+    return "\n".join(lines)

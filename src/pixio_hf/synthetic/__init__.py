@@ -22,6 +22,8 @@ from pixio_hf.synthetic.seeds import (
     SCENE_GENERATOR_VERSION,
     TRAIN_SEEDS,
 )
+from pixio_hf.synthetic.view_sets import SyntheticViewSet
+from pixio_hf.synthetic.views import SceneViews, ViewMotion, render_views
 
 __all__ = [
     "HELD_OUT_SEEDS",
@@ -30,9 +32,13 @@ __all__ = [
     "TRAIN_SEEDS",
     "RGBDBatch",
     "SceneKind",
+    "SceneViews",
     "SyntheticSceneDataset",
+    "SyntheticViewSet",
+    "ViewMotion",
     "build_scene",
     "iterable_scenes",
     "render_scene",
     "render_scenes",
+    "render_views",
 ]

@@ -34,7 +34,7 @@ class ReconstructionRecipe:
     mirror: bool = False
 
 
-# RECONSTRUCTION.md 9: AdamW (0.9, 0.95), 5 of 50 epochs of warm-up over 13 data sets whose length is not public as steps.
+# docs/specification_reconstruction.md 9: 5 of 50 epochs of warm-up over 13 data sets; how many steps that is, is unknown.
 MAPANYTHING = ReconstructionRecipe(
     encoder=None,
     model_fields={},
