@@ -153,7 +153,9 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
             raise ValueError("You have to specify pixel_values.")
         self.check_views(pixel_values, view_chunk_size)
         size = dense_size or (pixel_values.shape[3], pixel_values.shape[4])
-        true_views = None if labels is None else ViewLabels.read(labels, (*pixel_values.shape[:2], *size))
+        true_views = (
+            None if labels is None else ViewLabels.read(labels, (pixel_values.shape[0], pixel_values.shape[1], *size))
+        )
         raw, states = self.predict_raw(pixel_values, geometric_inputs, view_chunk_size, size, **kwargs)
         loss, loss_terms = None, None
         if true_views is not None:
