@@ -1,11 +1,11 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Distil a large ViT into smaller Pixio encoders, with Accelerate (SPEC 4).
 
-    accelerate launch examples/distillation/distill.py --recipe 5b-to-1b --teacher path/to/pixio-5b16 \
+    accelerate launch examples/distill.py --recipe 5b-to-1b --teacher path/to/pixio-5b16 \
         --student pixio-1b16 --student pixio-h16 --dataset path/to/images --output_dir runs/from-5b
-    python examples/distillation/distill.py --teacher facebook/dinov2-base --teacher_image_size 224 \
+    python examples/distill.py --teacher facebook/dinov2-base --teacher_image_size 224 \
         --student pixio-b16 --dataset path/to/images --output_dir runs/from-dinov2
-    python examples/distillation/distill.py --smoke --output_dir runs/smoke
+    python examples/distill.py --smoke --output_dir runs/smoke
 
 All students learn from one pass of the teacher over the same images, each with its own optimizer. A student is a preset or
 a config.json of any size, both with random weights, or a checkpoint to start from; it is saved as a plain PixioModel with

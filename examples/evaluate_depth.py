@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Measure a depth model on held-out synthetic scenes, beside the baseline that predicts the mean depth everywhere.
 
-    python examples/depth_estimation/evaluate_depth.py --model pixio-tiny-depth
-    python examples/depth_estimation/evaluate_depth.py --model runs/depth/model --output_file runs/depth/held_out.json
+    python examples/evaluate_depth.py --model pixio-tiny-depth
+    python examples/evaluate_depth.py --model runs/depth/model --output_file runs/depth/held_out.json
 
 The numbers of model_cards/pixio-tiny-depth.md come from this script: 512 rooms of seeds that no model was trained on.
 They are rendered rooms, not photographs: the numbers say nothing about NYUv2 or KITTI. Without the baseline, but with

@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Train a linear classifier on a frozen encoder, on a folder of images for every class.
 
-    python examples/image_classification/linear_probe.py --model facebook/pixio-vith16 --dataset path/to/folder \
+    python examples/linear_probe.py --model facebook/pixio-vith16 --dataset path/to/folder \
         --output_dir runs/probe
-    python examples/image_classification/linear_probe.py --smoke --output_dir runs/smoke
+    python examples/linear_probe.py --smoke --output_dir runs/smoke
 
 The folder has train/<class>/*.jpg and val/<class>/*.jpg; tables of `datasets` work too. Every image passes the encoder
 once, its short side resized to the model's size and the middle cut out; the classifier then learns from these features in

@@ -1,12 +1,12 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Pre-train Pixio as a masked autoencoder, with Accelerate.
 
-    accelerate launch examples/pretraining/pretrain.py --preset pixio-tiny --output_dir runs/pixio-tiny
-    accelerate launch examples/pretraining/pretrain.py --dataset path/to/images --preset pixio-b16 --output_dir runs/b16
-    accelerate launch examples/pretraining/pretrain.py --dataset "path/to/shards/*train*.tar" --num_workers 8 ...
+    accelerate launch examples/pretrain.py --preset pixio-tiny --output_dir runs/pixio-tiny
+    accelerate launch examples/pretrain.py --dataset path/to/images --preset pixio-b16 --output_dir runs/b16
+    accelerate launch examples/pretrain.py --dataset "path/to/shards/*train*.tar" --num_workers 8 ...
     accelerate launch --config_file examples/accelerate_configs/multi_node.yaml ... \
-        examples/pretraining/pretrain.py --recipe h16-imagenet --output_dir runs/h16
-    python examples/pretraining/pretrain.py --smoke --output_dir runs/smoke
+        examples/pretrain.py --recipe h16-imagenet --output_dir runs/h16
+    python examples/pretrain.py --smoke --output_dir runs/smoke
 
 --recipe sets what no other argument sets; the learning rate follows from its base rate and the total batch, over processes
 and gradient accumulation. Crops and masks belong to the samples: N processes do what one does with N times the batch.

@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Train a decoder on a frozen Pixio encoder, with Accelerate: released encoders have none, hence cannot reconstruct.
 
-    accelerate launch examples/pretraining/train_decoder.py --model pixio-h16 --dataset path/to/images \
+    accelerate launch examples/train_decoder.py --model pixio-h16 --dataset path/to/images \
         --output_dir runs/h16-decoder
-    python examples/pretraining/train_decoder.py --model pixio-tiny --smoke --output_dir runs/smoke
+    python examples/train_decoder.py --model pixio-tiny --smoke --output_dir runs/smoke
 
 The encoder is never changed: what is saved holds it bit for bit, in the source's dtype, beside the decoder. A model that
 has a decoder already gets that one trained further, unless --reset_decoder True starts a new one. Interrupt it at any
@@ -13,7 +13,7 @@ Measured on **synthetic** rooms, a new decoder for pixio-tiny, on one core of an
 processor time. Held-out masked-pixel loss (128 rooms of evaluate_reconstruction.py): 1.651 untrained, 0.434 trained; the
 mean visible colour gives 1.119. Its pictures show the colours of walls and floors, hardly any objects.
 
-    python examples/pretraining/train_decoder.py --model pixio-tiny --reset_decoder True --num_scenes 1024 \
+    python examples/train_decoder.py --model pixio-tiny --reset_decoder True --num_scenes 1024 \
         --cache_dir cache --num_steps 200 --warmup_steps 20 --batch_size 32 --base_learning_rate 1.2e-2 \
         --attn_implementation eager --output_dir runs/tiny-decoder
 """

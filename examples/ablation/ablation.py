@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """From MAE to Pixio in steps: pre-train small models on equal budgets, freeze the encoders, and measure depth.
 
-    python examples/pretraining/ablation.py --cache_dir cache --output_dir runs/ablation --num_workers 2 --docs_dir docs
-    python examples/pretraining/ablation.py --output_dir runs/ablation --docs_dir docs --report_only
-    python examples/pretraining/ablation.py --smoke --output_dir runs/smoke
+    python examples/ablation/ablation.py --cache_dir cache --output_dir runs/ablation --num_workers 2 --docs_dir docs
+    python examples/ablation/ablation.py --output_dir runs/ablation --docs_dir docs --report_only
+    python examples/ablation/ablation.py --smoke --output_dir runs/smoke
 
 Each run is one variant with one seed: pre-training on rendered rooms, then a linear and a DPT depth head on the frozen
 encoder, evaluated on held-out rooms. The rooms are synthetic (pixio_hf.synthetic). Finished runs are kept in

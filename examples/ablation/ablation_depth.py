@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Depth heads on a frozen encoder whose tokens are computed once: what examples/pretraining/ablation.py measures with."""
+"""Depth heads on a frozen encoder whose tokens are computed once: what examples/ablation/ablation.py measures with."""
 
 from collections.abc import Sequence
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Table and plot of examples/pretraining/ablation.py: every variant over its seeds, and what each change is worth."""
+"""Table and plot of examples/ablation/ablation.py: every variant over its seeds, and what each change is worth."""
 
 import json
 import math

@@ -24,7 +24,7 @@ from types import ModuleType
 
 import PIL.Image
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "pretraining" / "pretrain.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "pretrain.py"
 # Seconds after which an attempt that should have come to a checkpoint, or to its end, is given up.
 PATIENCE = 240
 
@@ -112,7 +112,7 @@ def attempt(
 
 
 def main(plan: dict) -> None:
-    path = SCRIPT.parents[1] / plan["script"] if "script" in plan else SCRIPT
+    path = SCRIPT.parent / plan["script"] if "script" in plan else SCRIPT
     script, chance = load_script(path), random.Random(plan["seed"])
     shared = (plan["num_processes"], plan.get("arguments_class", "PretrainingArguments"))
     output_dir = Path(plan["arguments"]["output_dir"])

@@ -17,7 +17,7 @@ from pixio_hf.training.flops import pretraining_flops
 from tests.integration.test_examples import EXAMPLES, load_script, run_script
 from tests.tiny_models import randomize_weights, tiny_config
 
-ABLATION = EXAMPLES / "pretraining" / "ablation.py"
+ABLATION = EXAMPLES / "ablation" / "ablation.py"
 
 
 @pytest.fixture(scope="module")

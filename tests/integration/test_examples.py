@@ -22,10 +22,10 @@ import pixio_hf
 from tests.tiny_models import assert_same_state, read_weights
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-PRETRAIN = EXAMPLES / "pretraining" / "pretrain.py"
+PRETRAIN = EXAMPLES / "pretrain.py"
 FINETUNE = EXAMPLES / "depth_estimation" / "finetune_trainer.py"
-EVALUATE = EXAMPLES / "depth_estimation" / "evaluate_depth.py"
-EVALUATE_RECONSTRUCTION = EXAMPLES / "pretraining" / "evaluate_reconstruction.py"
+EVALUATE = EXAMPLES / "evaluate_depth.py"
+EVALUATE_RECONSTRUCTION = EXAMPLES / "evaluate_reconstruction.py"
 
 
 def run_script(script: Path, *arguments: str | Path) -> str:

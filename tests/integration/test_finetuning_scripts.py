@@ -223,7 +223,7 @@ def test_segmentation(load, encoder, tmp_path, library):
 
 def test_linear_probe(load, encoder, tmp_path):
     fake_datasets.write_image_classes(tmp_path / "data", num_train=6, num_val=2)
-    script = load("image_classification/linear_probe")
+    script = load("linear_probe")
     arguments = {"model": encoder, "dataset": str(tmp_path / "data"), "num_steps": 60, "bf16": False}
     metrics = script.main(script.ProbeArguments(output_dir=str(tmp_path / "run"), **arguments))
     assert metrics["num_images"] == 6

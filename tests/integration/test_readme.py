@@ -201,7 +201,7 @@ def test_wrong_commands_are_found(line):
 
 
 def test_wrong_script_options_are_found():
-    script = ROOT / "examples" / "pretraining" / "pretrain.py"
+    script = ROOT / "examples" / "pretrain.py"
     check_script_command(script, ["--output_dir", "x", "--smoke"])
     with pytest.raises((ValueError, SystemExit)):
         check_script_command(script, ["--output_dir", "x", "--no_such_option", "1"])

@@ -11,25 +11,25 @@ from tests.integration.test_examples import EXAMPLES, reset_accelerate
 
 SCRIPTS = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py") if "__main__" in path.read_text())
 ABSURD = {
-    "depth_estimation/evaluate_depth.py": ("--dtype", "float7"),
+    "evaluate_depth.py": ("--dtype", "float7"),
     "depth_estimation/finetune_accelerate.py": ("--learning_rate", "-1"),
     "depth_estimation/finetune_trainer.py": ("--total_batch_size", "0"),
-    "distillation/distill.py": ("--recipe", "nothing"),
-    "image_classification/linear_probe.py": ("--num_steps", "0"),
-    "pretraining/ablation.py": ("--num_labelled_scenes", "1000000"),
-    "pretraining/curate.py": ("--num_threads", "-1"),
-    "pretraining/evaluate_reconstruction.py": ("--batch_size", "0"),
-    "pretraining/pretrain.py": ("--recipe", "nothing"),
-    "pretraining/train_decoder.py": ("--num_steps", "-3"),
+    "distill.py": ("--recipe", "nothing"),
+    "linear_probe.py": ("--num_steps", "0"),
+    "ablation/ablation.py": ("--num_labelled_scenes", "1000000"),
+    "curate.py": ("--num_threads", "-1"),
+    "evaluate_reconstruction.py": ("--batch_size", "0"),
+    "pretrain.py": ("--recipe", "nothing"),
+    "train_decoder.py": ("--num_steps", "-3"),
     "semantic_segmentation/finetune_accelerate.py": ("--eval_steps", "0"),
     "semantic_segmentation/finetune_trainer.py": ("--num_epochs", "-1"),
 }
-WITHOUT_OUTPUT = ("depth_estimation/evaluate_depth.py", "pretraining/evaluate_reconstruction.py")
-WITHOUT_DATASET = ("pretraining/ablation.py", "pretraining/evaluate_reconstruction.py")
+WITHOUT_OUTPUT = ("evaluate_depth.py", "evaluate_reconstruction.py")
+WITHOUT_DATASET = ("ablation/ablation.py", "evaluate_reconstruction.py")
 NEEDED = {
-    "distillation/distill.py": {"--student": "pixio-tiny", "--teacher": "pixio-tiny"},
-    "pretraining/train_decoder.py": {"--model": "pixio-tiny"},
-    "pretraining/curate.py": {"--dataset": str(EXAMPLES)},
+    "distill.py": {"--student": "pixio-tiny", "--teacher": "pixio-tiny"},
+    "train_decoder.py": {"--model": "pixio-tiny"},
+    "curate.py": {"--dataset": str(EXAMPLES)},
 }
 
 
