@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Measure every image of a data set of shards, to curate it for pre-training (SPEC 3.5), with Accelerate.
+"""Measure every image of a data set of shards, to curate it for pre-training (docs/specification.md 3.5), with Accelerate.
 
     accelerate launch examples/curate.py --dataset path/to/shards --model path/to/model --output_dir statistics
     ACCELERATE_USE_CPU=true accelerate launch --config_file examples/accelerate_configs/cpu_2_processes.yaml \

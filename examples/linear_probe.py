@@ -28,11 +28,11 @@ from pixio_hf.bundled import find_checkpoint
 from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
 from pixio_hf.data.labelled.image_labels import open_image_labels
 from pixio_hf.evaluation.knn import center_crop
-from pixio_hf.finetuning.run_folder import empty_folder, write_json
-from pixio_hf.finetuning.shuffled_batches import shuffled_batches
+from pixio_hf.files import write_json
+from pixio_hf.finetuning.samplers import shuffled_batches
 from pixio_hf.script_exit import require_positive, run_script
-from pixio_hf.training.checkpointing import replace_folder
-from pixio_hf.training.schedules import warmup_cosine
+from pixio_hf.training.checkpointing import folder_of_run
+from pixio_hf.training.optimization import warmup_cosine
 
 SYNTHETIC_CLASSES = ("synthetic-rooms", "synthetic-outdoor")
 
@@ -146,12 +146,10 @@ def main(args: ProbeArguments) -> dict[str, float]:
     with torch.no_grad():
         logits = classifier(features)
     metrics = {f"top{k}": count_correct(logits, labels, k) for k in (1, 5)} | {"num_images": len(labels)}
-    output_dir.mkdir(parents=True, exist_ok=True)
-    partial = empty_folder(output_dir / "partial-model")
-    model.save_pretrained(partial)
-    PixioImageProcessor(size={"height": image_size, "width": image_size}).save_pretrained(partial)
-    write_json(output_dir / "metrics.json", metrics)
-    replace_folder(partial, output_dir / "model")  # last: it says that the run is finished
+    with folder_of_run(output_dir / "model") as folder:  # its name comes last: it says that the run is finished
+        model.save_pretrained(folder)
+        PixioImageProcessor(size={"height": image_size, "width": image_size}).save_pretrained(folder)
+        write_json(output_dir / "metrics.json", metrics)
     print(f"Saved {output_dir / 'model'}; top-1 {metrics['top1']:.2f} % of {len(labels)} images")
     return metrics
 

@@ -36,11 +36,9 @@ from pixio_hf.data.streaming.mask_noise import draw_mask_noise
 from pixio_hf.data.streaming.stream import StreamOptions
 from pixio_hf.masking import num_mask_blocks
 from pixio_hf.script_exit import require_positive, run_script
-from pixio_hf.training.checkpointing import lock_output_dir, replace_folder
+from pixio_hf.training.checkpointing import folder_of_run, lock_output_dir, resume_run, save_run
 from pixio_hf.training.distributed import check_num_processes
-from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.run_checkpoints import resume_run, save_run
-from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
+from pixio_hf.training.optimization import absolute_learning_rate, warmup_cosine, weight_decay_groups
 from pixio_hf.visualization.reconstruction import save_reconstruction_panel
 
 DECODER_SIZES = ("decoder_hidden_size", "decoder_num_hidden_layers", "decoder_num_attention_heads")
@@ -219,12 +217,12 @@ def main(args: DecoderArguments) -> None:
 
     accelerator.end_training()
     if accelerator.is_main_process:
-        final, partial = output_dir / "model", output_dir / "partial-model"
         model.decoder = accelerator.unwrap_model(model.decoder)
-        cast(Any, model).to(save_dtype).save_pretrained(partial)
-        PixioImageProcessor(size={"height": config.image_size, "width": config.image_size}).save_pretrained(partial)
-        replace_folder(partial, final)
-        print(f"Saved {final}")
+        processor = PixioImageProcessor(size={"height": config.image_size, "width": config.image_size})
+        with folder_of_run(output_dir / "model") as folder:
+            cast(Any, model).to(save_dtype).save_pretrained(folder)
+            processor.save_pretrained(folder)
+        print(f"Saved {output_dir / 'model'}")
     if lock is not None:
         lock.close()
 

@@ -13,7 +13,6 @@ Hardware, time and result stand in docs/ablation.md.
 
 import json
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -29,12 +28,12 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
-from pixio_hf.finetuning.shuffled_batches import shuffled_batches
+from pixio_hf.files import write_json
+from pixio_hf.finetuning.samplers import shuffled_batches
 from pixio_hf.script_exit import run_script
 from pixio_hf.synthetic import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
-from pixio_hf.training.flops import pretraining_flops
-from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
+from pixio_hf.training.monitoring import pretraining_flops
+from pixio_hf.training.optimization import absolute_learning_rate, warmup_cosine, weight_decay_groups
 
 MAE: dict[str, Any] = {"decoder_num_hidden_layers": 1, "mask_grid_size": 1, "n_cls_tokens": 1}
 DEEP = {**MAE, "decoder_num_hidden_layers": 4}
@@ -191,11 +190,7 @@ def run(variant: str, seed: int, args: AblationArguments) -> str:
         result[name] = evaluate_head(head, held_out_tokens[taps], held_out_depth, config)
     result["evaluation_cpu_seconds"] = time.process_time() - start
     result |= {"recipe": args.recipe(), "torch": torch.__version__}
-    path = result_path(args, variant, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(partial, path)
+    write_json(result_path(args, variant, seed), result)
     return f"{variant}, seed {seed}: DPT delta1 {result['dpt']['delta1']:.4f}, linear {result['linear']['delta1']:.4f}"
 
 

@@ -92,7 +92,7 @@ def kill(children: list[int]) -> None:
 
 
 def is_saving(output_dir: Path) -> bool:
-    return any(output_dir.glob("partial-checkpoint-*"))
+    return any(output_dir.glob(".checkpoint-*.partial"))
 
 
 def attempt(
@@ -125,7 +125,7 @@ def main(plan: dict) -> None:
         folder = output_dir / f"killed-{report['finished']}"
         arguments = {**plan["arguments"], "output_dir": str(folder)}
         # Half of the kills strike a while after the first sign of a new checkpoint, the others at any time.
-        left_behind = set(folder.glob("partial-checkpoint-*"))
+        left_behind = set(folder.glob(".checkpoint-*.partial"))
         delay, pause = chance.uniform(0.1, 0.6) * duration, chance.uniform(0, 0.01) * duration
 
         def is_due(
@@ -135,7 +135,7 @@ def main(plan: dict) -> None:
                 return False
             if num_kills % 2:
                 return elapsed > delay
-            if not set(folder.glob("partial-checkpoint-*")) - old:
+            if not set(folder.glob(".checkpoint-*.partial")) - old:
                 return False
             time.sleep(pause)
             return True

@@ -14,7 +14,6 @@ from transformers.utils import logging
 
 from pixio_hf.configuration_pixio import HEAD_TYPES
 from pixio_hf.data.labelled.depth_datasets import find_depth_protocol, open_depth_dataset
-from pixio_hf.evaluation.backbones import find_normalization, read_config
 from pixio_hf.evaluation.comparison import ComparisonRecipe, compare_model, render_table
 from pixio_hf.evaluation.probes import fit_crop_size
 from pixio_hf.evaluation.results import render_json
@@ -22,7 +21,7 @@ from pixio_hf.heads import dpt_tap_blocks
 from pixio_hf.synthetic import SYNTHETIC_DATASETS
 from pixio_hf.synthetic.outdoors import OUTDOOR_MAX_DEPTH
 from pixio_hf.synthetic.rooms import ROOM_MAX_DEPTH
-from pixio_hf.vit_families import square_side
+from pixio_hf.vit_encoders import find_normalization, read_config, square_side
 
 from .files import check_targets, write_bytes
 from .loading import choose_device

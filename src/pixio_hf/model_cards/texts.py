@@ -83,7 +83,7 @@ Masked-pixel loss (plain pixels, ImageNet normalisation, {results.HELD_OUT_ROOMS
 each image's mean colour of its visible patches gives {results.MASKED_PIXEL_LOSS_OF_MEAN_COLOR:.3f}.""",
             """\
 What the encoder is worth for depth, with the encoder frozen and a DPT head trained for 600 steps of 32 rooms
-(`examples/depth_estimation/finetune_trainer.py --model runs/stage4/model --freeze_encoder True --max_steps 600`):""",
+(`examples/finetune_trainer.py --task depth --model runs/stage4/model --freeze_encoder True --max_steps 600`):""",
             depth_table(
                 "frozen encoder",
                 {
@@ -126,9 +126,9 @@ warm-up and a cosine of their own; on one core of a two-core AMD EPYC virtual ma
 AdamW, rates 1e-3 (head) and 5e-4 (encoder), torch 2.15, transformers 5.23.""",
             """\
 ```bash
-python examples/depth_estimation/finetune_trainer.py --model runs/stage3/model --output_dir runs/first --cache_dir cache \\
+python examples/finetune_trainer.py --task depth --model runs/stage3/model --output_dir runs/first --cache_dir cache \\
     --max_steps 2200 --attn_implementation eager --save_dtype bfloat16
-python examples/depth_estimation/finetune_trainer.py --model runs/first/model --output_dir runs/depth --cache_dir cache \\
+python examples/finetune_trainer.py --task depth --model runs/first/model --output_dir runs/depth --cache_dir cache \\
     --max_steps 800 --eval_steps 400 --learning_rate 5e-4 --encoder_learning_rate 2.5e-4 \\
     --attn_implementation eager --save_dtype bfloat16
 python examples/evaluate_depth.py --model runs/depth/model
