@@ -1,8 +1,19 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Which part of each level of the DPT head the upper left part of its prediction depends on; pure arithmetic."""
+"""Predict the upper left part of an image only, with the numbers of the whole prediction and less work.
 
+A window that reaches beyond an image's border is padded at the bottom and right, and that part of its prediction is thrown
+away. The encoder needs the padding, since attention sees it; the convolutions of a head do not. On a CPU this saves about a
+seventh of windowed evaluation (docs/performance.md). Everything about it is in this file: the heads know nothing of it.
+"""
+
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from .heads import NUM_TAPS, DPTHead, LinearHead, check_features, resize
 
 Size = tuple[int, int]
 
@@ -22,6 +33,60 @@ class LevelRegion(NamedTuple):
     path: Size
     lateral: Size
     patches: Size
+
+
+def predict_parts(
+    head: DPTHead | LinearHead, features: Sequence[Tensor], output_size: Size, needed_sizes: Sequence[Size]
+) -> list[Tensor]:
+    """Upper left part of each prediction, as large as is needed of it: maps (B, C_in, h, w) -> B x (num_labels, h', w')."""
+    images_of_size = defaultdict(list)
+    for image, needed_size in enumerate(needed_sizes):
+        images_of_size[needed_size].append(image)
+    parts: dict[int, Tensor] = {}
+    for needed_size, images in images_of_size.items():
+        selected = features if len(images_of_size) == 1 else [feature[images] for feature in features]
+        parts |= zip(images, predict_part(head, selected, output_size, needed_size), strict=True)
+    return [parts[image] for image in range(len(needed_sizes))]
+
+
+def predict_part(
+    head: DPTHead | LinearHead, features: Sequence[Tensor], output_size: Size, needed_size: Size
+) -> Tensor:
+    """Upper left part of a head's prediction: maps (B, C_in, h, w) -> (B, num_labels, h', w') of (B, num_labels, H, W).
+
+    Raises:
+        ValueError: a part that does not lie within the output.
+    """
+    if not all(1 <= needed <= full for needed, full in zip(needed_size, output_size, strict=True)):
+        raise ValueError(f"needed_size must lie within output_size {tuple(output_size)}, got {tuple(needed_size)}.")
+    if needed_size == output_size or isinstance(head, LinearHead):
+        return _crop(head(features, output_size), needed_size)
+    check_features(features, NUM_TAPS, head.in_channels, output_size)
+    height, width = features[0].shape[-2:]
+    targets = [(scale * height, scale * width) for scale in (8, 4, 2, 1)]
+    regions = plan_regions((height, width), output_size, needed_size)
+    path = None
+    for level in reversed(range(NUM_TAPS)):
+        region = regions[level]
+        fusion: Any = head.fusions[level]
+        lateral = head.resamplers[level](head.projections[level](_crop(features[level], region.patches)))
+        lateral = head.lateral_convs[level](_crop(lateral, region.lateral))
+        if path is not None:
+            lateral = path + _crop(fusion.residual_unit1(lateral), region.path)
+        refined = fusion.out_conv(_crop(fusion.residual_unit2(_crop(lateral, region.path)), region.read))
+        path = _resize_part(refined, region.size, targets[level], region.needed)
+    return _resize_part(head.output_convs(path), targets[0], output_size, needed_size)
+
+
+def _crop(features: Tensor, size: Size) -> Tensor:
+    return features[..., : size[0], : size[1]]
+
+
+def _resize_part(features: Tensor, size: Size, output_size: Size, needed_size: Size) -> Tensor:
+    """Resize a map of `size` of which the upper left part is there, and keep the part that is needed."""
+    # The scale of aligned corners follows from the sizes of whole maps; nothing of the padding is read.
+    padded = F.pad(features, (0, size[1] - features.shape[-1], 0, size[0] - features.shape[-2]))
+    return _crop(resize(padded, output_size), needed_size)
 
 
 def plan_regions(grid: Sequence[int], output_size: Size, needed_size: Size) -> list[LevelRegion]:

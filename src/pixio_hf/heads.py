@@ -4,14 +4,11 @@
 Both heads return logits at the requested size; what they mean (depth after a sigmoid, classes) is the model's affair.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from .head_regions import LevelRegion, Size, plan_regions
 
 NUM_TAPS = 4
 
@@ -99,28 +96,18 @@ class DPTHead(nn.Module):
             nn.Conv2d(fusion_hidden_size, num_labels, 1),
         )
 
-    def forward(
-        self, features: Sequence[Tensor], output_size: tuple[int, int], needed_size: tuple[int, int] | None = None
-    ) -> Tensor:
-        """Predict logits from four maps, shallowest block first: 4 x (B, C_in, h, w) -> (B, num_labels, H, W).
-
-        `needed_size` (h', w') asks for the upper left part of the same prediction alone, (B, num_labels, h', w'): what it
-        does not depend on is not computed.
-        """
-        _check_features(features, NUM_TAPS, self.in_channels, output_size, needed_size)
-        regions: Sequence[LevelRegion | None] = [None] * NUM_TAPS
-        if needed_size is not None:
-            regions = plan_regions(features[0].shape[-2:], output_size, needed_size)
-        laterals = []
-        for level, (feature, region) in enumerate(zip(features, regions, strict=True)):
-            lateral = self.resamplers[level](self.projections[level](_crop(feature, region and region.patches)))
-            laterals.append(self.lateral_convs[level](_crop(lateral, region and region.lateral)))
+    def forward(self, features: Sequence[Tensor], output_size: tuple[int, int]) -> Tensor:
+        """Predict logits from four maps, shallowest block first: 4 x (B, C_in, h, w) -> (B, num_labels, H, W)."""
+        check_features(features, NUM_TAPS, self.in_channels, output_size)
+        laterals = [
+            self.lateral_convs[level](self.resamplers[level](self.projections[level](feature)))
+            for level, feature in enumerate(features)
+        ]
         height, width = features[0].shape[-2:]
-        targets = [(scale * height, scale * width) for scale in (8, 4, 2, 1)]
         path = None
-        for level in reversed(range(NUM_TAPS)):
-            path = self.fusions[level](laterals[level], path, targets[level], regions[level])
-        return _resize_part(self.output_convs(path), targets[0], output_size, needed_size)
+        for level, scale in reversed(list(enumerate((8, 4, 2, 1)))):
+            path = self.fusions[level](laterals[level], path, (scale * height, scale * width))
+        return resize(self.output_convs(path), output_size)
 
 
 class LinearHead(nn.Module):
@@ -133,33 +120,10 @@ class LinearHead(nn.Module):
         self.batch_norm = nn.BatchNorm2d(in_channels, eps=1e-5, momentum=0.1)
         self.projection = nn.Conv2d(in_channels, num_labels, 1)
 
-    def forward(
-        self, features: Sequence[Tensor], output_size: tuple[int, int], needed_size: tuple[int, int] | None = None
-    ) -> Tensor:
-        """Predict logits from a sequence that holds the last block's map: (B, C_in, h, w) -> (B, num_labels, H, W).
-
-        `needed_size` (h', w') asks for the upper left part of that alone.
-        """
-        _check_features(features, 1, self.in_channels, output_size, needed_size)
-        return _crop(_resize(self.projection(self.batch_norm(features[0])), output_size), needed_size)
-
-
-def predict_parts(
-    head: DPTHead | LinearHead,
-    features: Sequence[Tensor],
-    output_size: tuple[int, int],
-    needed_sizes: Sequence[tuple[int, int]],
-) -> list[Tensor]:
-    """Upper left part of each prediction, as large as is needed of it: maps (B, C_in, h, w) -> B x (num_labels, h', w')."""
-    images_of_size = defaultdict(list)
-    for image, needed_size in enumerate(needed_sizes):
-        images_of_size[needed_size].append(image)
-    parts: dict[int, Tensor] = {}
-    for needed_size, images in images_of_size.items():
-        selected = features if len(images_of_size) == 1 else [feature[images] for feature in features]
-        predictions = head(selected, output_size, None if needed_size == output_size else needed_size)
-        parts |= zip(images, predictions, strict=True)
-    return [parts[image] for image in range(len(needed_sizes))]
+    def forward(self, features: Sequence[Tensor], output_size: tuple[int, int]) -> Tensor:
+        """Predict logits from a sequence that holds the last block's map: (B, C_in, h, w) -> (B, num_labels, H, W)."""
+        check_features(features, 1, self.in_channels, output_size)
+        return resize(self.projection(self.batch_norm(features[0])), output_size)
 
 
 class FusionBlock(nn.Module):
@@ -172,17 +136,11 @@ class FusionBlock(nn.Module):
         self.residual_unit2 = ResidualUnit(hidden_size)
         self.out_conv = nn.Conv2d(hidden_size, hidden_size, 1)
 
-    def forward(
-        self, lateral: Tensor, path: Tensor | None, output_size: tuple[int, int], region: LevelRegion | None = None
-    ) -> Tensor:
-        """`path` is None at the deepest level; `region` says which part of all that is there and needed."""
-        if path is not None:
-            lateral = self.residual_unit1(lateral)
-        features = _crop(lateral, region and region.path)
-        features = self.residual_unit2(features if path is None else path + features)
+    def forward(self, lateral: Tensor, path: Tensor | None, output_size: tuple[int, int]) -> Tensor:
+        """`path` is None at the deepest level."""
+        features = self.residual_unit2(lateral if path is None else path + self.residual_unit1(lateral))
         # Before the resize, not after: the result is the same, as its weights sum to one, on a quarter of the pixels.
-        features = self.out_conv(_crop(features, region and region.read))
-        return _resize_part(features, region and region.size, output_size, region and region.needed)
+        return resize(self.out_conv(features), output_size)
 
 
 class ResidualUnit(nn.Module):
@@ -249,21 +207,9 @@ def initialize_head_module(module: nn.Module) -> bool:
     return True
 
 
-def _crop(features: Tensor, size: Size | None) -> Tensor:
-    """Upper left part: (B, C, H, W) -> (B, C, h, w); all of it without a size."""
-    return features if size is None else features[..., : size[0], : size[1]]
-
-
-def _resize(features: Tensor, output_size: tuple[int, int]) -> Tensor:
+def resize(features: Tensor, output_size: tuple[int, int]) -> Tensor:
+    """Bilinear resize with aligned corners, as everywhere in the heads: (B, C, h, w) -> (B, C, H, W)."""
     return F.interpolate(features, size=tuple(output_size), mode="bilinear", align_corners=True)
-
-
-def _resize_part(features: Tensor, size: Size | None, output_size: Size, needed_size: Size | None) -> Tensor:
-    """Resize a map of which only the upper left part may be there, keep the part that is needed; None: all of it."""
-    if needed_size is not None and size is not None:
-        # The scale of aligned corners follows from the sizes of whole maps; nothing of the padding is read.
-        features = F.pad(features, (0, size[1] - features.shape[-1], 0, size[0] - features.shape[-2]))
-    return _crop(_resize(features, output_size), needed_size)
 
 
 def _check_positive(**sizes: int) -> None:
@@ -272,13 +218,10 @@ def _check_positive(**sizes: int) -> None:
             raise ValueError(f"{name} must be at least 1, got {size}.")
 
 
-def _check_features(
-    features: Sequence[Tensor],
-    num_features: int,
-    in_channels: int,
-    output_size: tuple[int, int],
-    needed_size: tuple[int, int] | None,
+def check_features(
+    features: Sequence[Tensor], num_features: int, in_channels: int, output_size: tuple[int, int]
 ) -> None:
+    """Raise ValueError unless there are num_features maps (B, in_channels, h, w) of one shape, and an output size."""
     if isinstance(features, Tensor) or len(features) != num_features:
         found = "a single tensor" if isinstance(features, Tensor) else f"{len(features)} maps"
         raise ValueError(f"Expected a sequence of {num_features} feature maps (B, C, h, w), got {found}.")
@@ -291,5 +234,3 @@ def _check_features(
             )
     if len(output_size) != 2 or min(output_size) < 1:
         raise ValueError(f"output_size must be (height, width), both at least 1, got {tuple(output_size)}.")
-    if needed_size is not None and not all(1 <= n <= full for n, full in zip(needed_size, output_size, strict=True)):
-        raise ValueError(f"needed_size must lie within output_size {tuple(output_size)}, got {tuple(needed_size)}.")

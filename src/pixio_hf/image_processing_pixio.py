@@ -14,7 +14,8 @@ from transformers.image_transforms import group_images_by_shape, reorder_images
 from transformers.image_utils import SizeDict
 from transformers.utils.import_utils import is_torchvision_available
 
-from .image_processing_pil_pixio import PixioImageProcessing, PixioImageProcessorKwargs, PixioImageProcessorPil
+from .image_processing_base_pixio import PixioImageProcessing, PixioImageProcessorKwargs
+from .image_processing_pil_pixio import PixioImageProcessorPil
 from .photos import find_channel_axis, read_photo
 
 LARGE_PHOTO = 2**26

@@ -12,13 +12,13 @@ from transformers.utils.generic import can_return_tuple
 
 from .configuration_pixio import PixioConfig
 from .frozen_encoder import FreezableEncoder
+from .head_regions import predict_parts
 from .heads import (
     DPTHead,
     LinearHead,
     concat_class_mean,
     dpt_tap_blocks,
     initialize_head_module,
-    predict_parts,
 )
 from .losses import segmentation_loss, silog_loss, to_class_ids
 from .modeling_pixio import PixioModel, PixioPreTrainedModel

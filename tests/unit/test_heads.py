@@ -11,7 +11,7 @@ from pixio_hf.conversion.head_key_mapping import (
     rename_head_key_from_reference,
     rename_head_key_to_reference,
 )
-from pixio_hf.head_regions import plan_regions, rows_read
+from pixio_hf.head_regions import plan_regions, predict_part, predict_parts, rows_read
 from pixio_hf.heads import (
     DPTHead,
     LinearHead,
@@ -19,7 +19,6 @@ from pixio_hf.heads import (
     concat_class_mean,
     dpt_tap_blocks,
     initialize_head_module,
-    predict_parts,
 )
 
 CHANNELS = 6
@@ -212,7 +211,7 @@ def test_a_part_of_the_prediction_is_that_part_of_the_whole(grid, output_size, n
     """Also where the maps of the levels are cut: what lies beyond the regions must not matter."""
     head, features = make_dpt_head(), make_features(grid)
     height, width = (min(needed, full) for needed, full in zip(needed_size, output_size, strict=True))
-    part = head(features, output_size, (height, width))
+    part = predict_part(head, features, output_size, (height, width))
     torch.testing.assert_close(part, head(features, output_size)[..., :height, :width], rtol=0, atol=1e-6)
 
 
@@ -230,10 +229,10 @@ def test_what_a_part_does_not_depend_on_is_not_computed() -> None:
         (16, 5),
     )
     assert (fine.needed, fine.patches, coarse.patches) == (finest.path, (16, 7), (16, 16))
-    expected = head(features, (256, 256), (256, 50))
+    expected = predict_part(head, features, (256, 256), (256, 50))
     for feature, region in zip(features, (finest, fine, middle), strict=False):
         feature[..., region.patches[1] :] = torch.nan
-    assert torch.equal(head(features, (256, 256), (256, 50)), expected)
+    assert torch.equal(predict_part(head, features, (256, 256), (256, 50)), expected)
 
 
 @pytest.mark.parametrize(("size", "target"), [(64, 128), (8, 16), (5, 9), (1, 4), (7, 3), (3, 1), (128, 256)])
@@ -259,4 +258,4 @@ def test_parts_of_several_sizes_come_back_in_order(head_type: str) -> None:
     for part, full in zip(parts, whole, strict=True):
         torch.testing.assert_close(part, full[:, : part.shape[1], : part.shape[2]], rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match=r"needed_size must lie within output_size \(64, 80\), got \(65, 80\)"):
-        head(features, (64, 80), (65, 80))
+        predict_part(head, features, (64, 80), (65, 80))

@@ -19,6 +19,7 @@ from transformers import AutoImageProcessor, BitImageProcessor
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 from transformers.models.dpt.image_processing_dpt import DPTImageProcessor
 
+from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pil_pixio import PixioImageProcessorPil
 from pixio_hf.image_processing_pixio import PixioImageProcessor
 from pixio_hf.masking import num_kept_blocks
@@ -465,3 +466,15 @@ def test_without_torchvision_the_name_is_the_pil_backend(tmp_path: Any) -> None:
     )
     result = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("processor_class", [PixioImageProcessor, PixioImageProcessorPil])
+def test_a_processor_for_a_configuration_has_its_size_and_patches(processor_class):
+    config = PixioConfig.preset("pixio-tiny", image_size=96, patch_size=8)
+    processor = processor_class.for_config(config)
+    assert dict(processor.size)["height"] == dict(processor.size)["width"] == 96
+    assert processor.size_divisor == processor.patch_size == 8
+    batch = processor(make_photo(50, 70), do_mask=True, mask_seed=0, return_tensors="pt")
+    assert batch.pixel_values.shape == (1, 3, 96, 96)
+    assert batch.bool_masked_pos.shape == (1, 144)
+    assert processor_class.for_config(config, do_resize=False).do_resize is False

@@ -11,7 +11,8 @@ from transformers.modeling_outputs import DepthEstimatorOutput
 
 from ..configuration_pixio import HEAD_TYPES
 from ..frozen_encoder import FreezableEncoder
-from ..heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks, predict_parts
+from ..head_regions import predict_parts
+from ..heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
 from ..image_processing_pixio import PixioImageProcessor
 from ..losses import silog_loss
 from ..vit_encoders import Normalization, VitEncoder, find_normalization, load_model, read_config

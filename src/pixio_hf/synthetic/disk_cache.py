@@ -18,6 +18,7 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
+from pixio_hf.files import write_json
 from pixio_hf.synthetic.rendering import render_scenes
 from pixio_hf.synthetic.scenes import SceneKind
 from pixio_hf.synthetic.seeds import SCENE_GENERATOR_VERSION
@@ -119,9 +120,7 @@ def _render_into(folder: Path, key: SceneSetKey, num_workers: int) -> None:
             bar.update(len(chunks[index]))
     os.replace(images_path, folder / "images.npy")
     os.replace(depth_path, folder / "depth.npy")
-    temporary = folder / "scenes.json.partial"
-    temporary.write_text(json.dumps(asdict(key), indent=2) + "\n")
-    os.replace(temporary, folder / "scenes.json")
+    write_json(folder / "scenes.json", asdict(key))
     progress_path.unlink()
 
 

@@ -1,8 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """What the statistics of a data set look like and how much of it curation keeps: numbers, a picture and a text."""
 
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 from transformers.utils import logging
 
+from ...files import file_in_progress, write_json, write_text
 from ...shown_text import markdown_text
 from .selection import ALWAYS, CurationTests
 
@@ -96,23 +95,14 @@ class CurationSummary:
 
 def write_report(summary: CurationSummary, settings: dict[str, Any], folder: Path) -> None:
     """Write report.json and README.md, then report.png; where it cannot be drawn, a warning says so."""
-    content = json.dumps({"settings": settings, **summary.as_json()}, indent=2) + "\n"
-    write_whole(folder / "report.json", content.encode())
-    write_whole(folder / "README.md", describe_folder(summary, settings).encode())
+    write_json(folder / "report.json", {"settings": settings, **summary.as_json()})
+    write_text(folder / "README.md", describe_folder(summary, settings))
     # The numbers are whole by now; a picture must not stop them.
-    partial = folder / ".report.partial.png"
     try:
-        draw_report(summary, partial)
-        os.replace(partial, folder / "report.png")
+        with file_in_progress(folder / "report.png") as partial:
+            draw_report(summary, partial)
     except Exception as error:  # fonts, backends and file systems have errors of their own
         logger.warning(f"{folder / 'report.png'} could not be drawn ({error}); report.json and README.md are whole.")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name when it is whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
 
 
 def describe_folder(summary: CurationSummary, settings: dict[str, Any]) -> str:
@@ -183,4 +173,4 @@ def draw_report(summary: CurationSummary, path: Path) -> None:
     figure.suptitle(
         f"{summary.num_images:,} images in {summary.num_shards:,} shards; {summary.num_damaged:,} more cannot be read"
     )
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=100, format="png")

@@ -14,6 +14,7 @@ import pyarrow
 import pyarrow.parquet
 from transformers.utils import logging
 
+from ...files import file_in_progress
 from ...listings import check_regular
 from ...text_files import parse_json
 
@@ -83,14 +84,11 @@ def write_statistics(
     """Write the statistics of one shard, under a temporary name first."""
     description = {"settings": settings, "num_rows": len(rows), "shard_bytes": shard_bytes}
     schema = SCHEMA.with_metadata({_DESCRIPTION: json.dumps(description)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
+    with file_in_progress(path) as partial, partial.open("wb") as file:
         table = pyarrow.Table.from_pylist(list(rows), schema)
         pyarrow.parquet.write_table(table, file, write_page_checksum=True)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def read_finished(path: Path, settings: dict[str, Any], shard_bytes: int | None) -> list[dict[str, Any]] | None:
