@@ -39,14 +39,18 @@ from pixio_hf import PixioForReconstruction, PixioImageProcessor
 from pixio_hf.data.labelled.view_dataset import ViewDataset
 from pixio_hf.data.labelled.view_sampling import ViewBatches
 from pixio_hf.evaluation.reconstruction import evaluate_reconstruction, model_predictor
-from pixio_hf.finetuning.run_folder import check_same_run
 from pixio_hf.script_exit import run_script
-from pixio_hf.training.checkpointing import lock_output_dir, replace_folder
+from pixio_hf.training.checkpointing import (
+    check_same_run,
+    lock_output_dir,
+    replace_folder,
+    resume_run,
+    save_run,
+)
 from pixio_hf.training.distributed import check_num_processes, reduce_number, save_whole_model
+from pixio_hf.training.optimization import warmup_cosine
 from pixio_hf.training.reconstruction_recipes import reconstruction_groups
-from pixio_hf.training.run_checkpoints import resume_run, save_run
 from pixio_hf.training.run_log import RunLog
-from pixio_hf.training.schedules import warmup_cosine
 from pixio_hf.visualization.curves import save_curves
 
 

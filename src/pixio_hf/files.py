@@ -39,7 +39,7 @@ def folder_in_progress(target: Path) -> Iterator[Path]:
         ValueError: another process is writing `target`, or the disk is full.
     """
     created = [parent for parent in target.absolute().parents if not parent.exists()]
-    partial, replaced = _beside(target, "partial"), _beside(target, "replaced")
+    partial, replaced = partial_path(target), _beside(target, "replaced")
     with _only_writer(partial, target, is_folder=True):
         try:
             _finish_replacement(replaced, target)
@@ -61,7 +61,7 @@ def file_in_progress(target: Path, replace: bool = True) -> Iterator[Path]:
     Raises:
         ValueError: another process is writing `target`, the disk is full, or `target` exists and `replace` is not set.
     """
-    partial = _beside(target, "partial")
+    partial = partial_path(target)
     with _only_writer(partial, target, is_folder=False):
         try:
             with _full_disk_explained(target):
@@ -99,6 +99,21 @@ def hash_file(path: str | Path, when_read: Callable[[int], object] | None = None
             if when_read is not None:
                 when_read(num_bytes)
     return digest.hexdigest()
+
+
+def force_to_disk(*paths: Path) -> None:
+    """Have the operating system write files and folders to the device, so that they survive a loss of power."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def partial_path(target: Path) -> Path:
+    """The temporary that becomes `target`, for processes that share it with the one that is its writer."""
+    return _beside(target, "partial")
 
 
 def _beside(target: Path, state: str) -> Path:

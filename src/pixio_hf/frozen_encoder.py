@@ -5,18 +5,19 @@ from torch import nn
 
 
 class FreezableEncoder(nn.Module):
-    """Mixin for models whose encoder is the submodule `pixio`."""
+    """Mixin for models whose encoder is the submodule `encoder_name`."""
 
+    encoder_name = "pixio"
     encoder_is_frozen = False
 
     def freeze_encoder(self) -> None:
         """Exclude the encoder from training and keep it in eval mode, as the paper's evaluations do (SPEC 5.1)."""
         self.encoder_is_frozen = True
-        self.get_submodule("pixio").requires_grad_(False).eval()
+        self.get_submodule(self.encoder_name).requires_grad_(False).eval()
 
     def train(self, mode: bool = True):
         """Switch to training mode, but for a frozen encoder."""
         super().train(mode)
         if self.encoder_is_frozen:
-            self.get_submodule("pixio").eval()
+            self.get_submodule(self.encoder_name).eval()
         return self

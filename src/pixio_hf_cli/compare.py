@@ -176,10 +176,9 @@ def compare(
 def check_choices(models: Sequence[str], heads: Sequence[str], recipe: "ComparisonRecipe") -> None:
     """Raise ValueError for what would only come up rows later: models that are not there, heads that do not fit."""
     from pixio_hf.configuration_pixio import HEAD_TYPES
-    from pixio_hf.evaluation.backbones import read_config
     from pixio_hf.evaluation.probes import fit_crop_size
     from pixio_hf.heads import dpt_tap_blocks
-    from pixio_hf.vit_families import square_side
+    from pixio_hf.vit_encoders import read_config, square_side
 
     for what, names in (("model", models), ("head", heads)):
         if not names:
@@ -231,7 +230,7 @@ def announce(wanted: Sequence[tuple[str, str]], missing: Sequence[tuple[str, str
     """Say which rows are kept, and which models come without an image processor."""
     from tqdm import tqdm
 
-    from pixio_hf.evaluation.backbones import find_normalization, read_config
+    from pixio_hf.vit_encoders import find_normalization, read_config
 
     for model, head in wanted:
         if (model, head) not in missing:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pixio_hf import PixioImageProcessor, PixioImageProcessorPil
-from pixio_hf.data.labelled.depth_batches import DepthCollator, mean_depth
+from pixio_hf.data.labelled.batches import DepthCollator, mean_depth
 from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
 
 PROCESSORS = (PixioImageProcessor, PixioImageProcessorPil)

@@ -15,7 +15,7 @@ from pixio_hf import PixioForDepthEstimation
 from pixio_hf.bundled import bundled_checkpoint
 from pixio_hf.finetuning.adapters import add_lora
 from pixio_hf.finetuning.arguments import FineTuningArguments
-from pixio_hf.finetuning.best_checkpoint import BestWeights, trained_state
+from pixio_hf.finetuning.best_checkpoint import BestWeights, save_final_model, trained_state
 from pixio_hf.finetuning.recipes import (
     DEPTH_RECIPES,
     SEGMENTATION_RECIPES,
@@ -23,12 +23,12 @@ from pixio_hf.finetuning.recipes import (
     count_steps,
     share_batch,
 )
-from pixio_hf.finetuning.run_folder import check_same_run, save_final_model
 from pixio_hf.hub.folder import META_LICENCE, check_licence
 from pixio_hf.model_cards.finetuned_card import FineTuning, inherited_licence, render_finetuned_card
-from pixio_hf.training.batch_norm import synchronize_batch_norm
+from pixio_hf.training.checkpointing import check_same_run
+from pixio_hf.training.distributed import synchronize_batch_norm
 from pixio_hf.training.ema import WeightAverage
-from pixio_hf.training.parameter_groups import encoder_and_head_groups
+from pixio_hf.training.optimization import encoder_and_head_groups
 from tests.tiny_models import assert_same_state, random_images, randomize_weights, read_weights, tiny_config
 
 RUN = FineTuning(
@@ -96,9 +96,9 @@ def test_recipes_that_make_no_sense(name, given, message):
 
 def test_arguments_that_contradict_each_other():
     with pytest.raises(ValueError, match="encoder's own weights stay frozen"):
-        FineTuningArguments("runs", lora_rank=4, freeze_encoder=False)
+        FineTuningArguments("depth", "runs", lora_rank=4, freeze_encoder=False)
     with pytest.raises(ValueError, match="ema_decay"):
-        FineTuningArguments("runs", ema_decay=1.0)
+        FineTuningArguments("depth", "runs", ema_decay=1.0)
 
 
 def test_the_total_batch_is_shared():
@@ -238,7 +238,7 @@ def test_batch_norm_is_synchronised_on_gpus_only(monkeypatch):
     names = list(model.state_dict())
     messages = []
     monkeypatch.setattr(
-        logging.getLogger("pixio_hf.training.batch_norm"), "warning", lambda text, *args: messages.append(text)
+        logging.getLogger("pixio_hf.training.distributed"), "warning", lambda text, *args: messages.append(text)
     )
     synchronize_batch_norm(model, "cpu", 1)
     synchronize_batch_norm(model, "cpu", 2)
@@ -253,7 +253,7 @@ def test_batches_go_on_where_they_stopped(monkeypatch):
     from accelerate import Accelerator
     from accelerate.utils import DataLoaderConfiguration
 
-    from pixio_hf.finetuning.endless_batches import endless_batches
+    from pixio_hf.finetuning.samplers import endless_batches
     from tests.integration.test_examples import reset_accelerate
 
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")

@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pixio_hf import PixioForPreTraining
-from pixio_hf.training.flops import pretraining_flops
+from pixio_hf.training.monitoring import pretraining_flops
 from tests.tiny_models import random_images, tiny_config
 
 

@@ -8,11 +8,10 @@ import pytest
 import torch
 
 from pixio_hf.data.streaming.mask_noise import draw_mask_noise
-from pixio_hf.training import throughput
+from pixio_hf.training import monitoring
 from pixio_hf.training.distributed import check_num_processes
+from pixio_hf.training.monitoring import ThroughputMeter, choose_tracker
 from pixio_hf.training.pretraining_recipes import RECIPES, choose_recipe
-from pixio_hf.training.throughput import ThroughputMeter
-from pixio_hf.training.trackers import choose_tracker
 
 
 def test_mask_noise_belongs_to_the_sample():
@@ -42,7 +41,7 @@ def test_throughput_counts_images_and_waiting(monkeypatch):
     """Batches that take 1 s to arrive and 3 s to train on, 8 images each."""
     times = iter([0, 0, 1, 4, 5, 8, 8, 10, 12, 14, 14])
     clock = types.SimpleNamespace(perf_counter=lambda: float(next(times)))
-    monkeypatch.setattr(throughput, "time", clock)
+    monkeypatch.setattr(monitoring, "time", clock)
     meter, batches = ThroughputMeter(images_per_batch=8), itertools.count()
     assert [meter.next_batch(batches), meter.next_batch(batches)] == [0, 1]
     assert meter.read() == {"images_per_second": 2.0, "data_wait_share": 0.25}

@@ -4,8 +4,8 @@
 import pytest
 
 from pixio_hf import PixioConfig
+from pixio_hf.training.optimization import absolute_learning_rate
 from pixio_hf.training.pretraining_recipes import RECIPES
-from pixio_hf.training.schedules import absolute_learning_rate
 
 
 def configuration(name: str) -> PixioConfig:

@@ -34,7 +34,7 @@ def warnings(monkeypatch) -> list[str]:
 
 def write_text(content: str):
     def write(folder: str) -> None:
-        Path(folder).mkdir()
+        Path(folder).mkdir(exist_ok=True)
         (Path(folder) / "state.txt").write_text(content)
 
     return write
@@ -97,7 +97,7 @@ def test_rotation_leaves_other_folders_alone(tmp_path):
 def test_last_checkpoint_ignores_what_is_none(tmp_path):
     assert find_last_checkpoint(tmp_path) is None
     assert find_last_checkpoint(tmp_path / "not_there") is None
-    for name in ("partial-checkpoint-30", "checkpoint-final", "checkpoint-", "model"):
+    for name in (".checkpoint-30.partial", "checkpoint-final", "checkpoint-", "model"):
         (tmp_path / name).mkdir()
     (tmp_path / "checkpoint-40").write_text("a file")
     assert find_last_checkpoint(tmp_path) is None
@@ -181,11 +181,11 @@ def test_manifest_names_every_file_also_in_subfolders(tmp_path):
 def test_everything_is_on_disk_before_the_checkpoint_gets_its_name(tmp_path, monkeypatch):
     """Order of the calls to the operating system: files and folder are forced to disk, then renamed, then the parent."""
     calls = []
-    fsync, replace = os.fsync, os.replace
+    fsync, rename = os.fsync, Path.rename
     monkeypatch.setattr(os, "fsync", lambda fd: calls.append(os.readlink(f"/proc/self/fd/{fd}")) or fsync(fd))
-    monkeypatch.setattr(os, "replace", lambda old, new: calls.append(f"rename {Path(new).name}") or replace(old, new))
+    monkeypatch.setattr(Path, "rename", lambda old, new: calls.append(f"rename {new.name}") or rename(old, new))
     save_checkpoint(tmp_path, 1, write_text("one"))
-    partial = tmp_path / "partial-checkpoint-1"
+    partial = tmp_path / ".checkpoint-1.partial"
     expected = [partial / "state.txt", partial / "manifest.json", partial, "rename checkpoint-1", tmp_path]
     assert calls == [str(entry) for entry in expected]
 

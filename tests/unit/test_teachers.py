@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
 from pixio_hf.training.teachers import DistillationTeacher, load_teacher
-from pixio_hf.vit_families import FINAL_NORMS
+from pixio_hf.vit_encoders import FINAL_NORMS
 from tests.tiny_models import randomize_weights, tiny_config
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
@@ -89,7 +89,7 @@ def test_tokens_before_the_final_norm(model_type):
         torch.testing.assert_close(norm(last_block), model(pixel_values).last_hidden_state, atol=1e-4, rtol=1e-4)
 
     teacher = DistillationTeacher(model, None, MEAN, STD).train()
-    assert not teacher.model.training
+    assert not teacher.encoder.model.training
     assert not any(weight.requires_grad for weight in teacher.parameters())
     assert (teacher.hidden_size, teacher.grid_size) == (32 if model_type == "pixio" else 24, 4)
     tokens = teacher(photos)

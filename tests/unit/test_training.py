@@ -14,9 +14,14 @@ from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT
 from pixio_hf import PixioForDepthEstimation, PixioForPreTraining, PixioModel
 from pixio_hf.checkpoint_names import memory_to_hub_name
 from pixio_hf.conversion.key_mapping import hub_to_reference_state
-from pixio_hf.finetuning.shuffled_batches import shuffled_batches
-from pixio_hf.training.parameter_groups import encoder_and_head_groups, weight_decay_groups
-from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine, warmup_polynomial
+from pixio_hf.finetuning.samplers import shuffled_batches
+from pixio_hf.training.optimization import (
+    absolute_learning_rate,
+    encoder_and_head_groups,
+    warmup_cosine,
+    warmup_polynomial,
+    weight_decay_groups,
+)
 from pixio_hf.visualization.reconstruction import mask_image, save_reconstruction_panel
 from tests.golden import load_case
 from tests.tiny_models import block_noise, randomize_weights, tiny_config

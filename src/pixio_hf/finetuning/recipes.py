@@ -1,13 +1,15 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Recipes of fine-tuning for depth and segmentation: the paper's (SPEC 5.5, 6.1), and ours for folders and tiny models.
+"""Recipes of fine-tuning: the paper's (docs/specification.md 5.5, 6.1), and ours for folders and tiny models.
 
 The rate of step i is that of the schedule at i. The original computes it after the step, so that its step i runs with the
-rate of i - 1 and its first step with the full one (SPEC 5.5); that is not imitated.
+rate of i - 1 and its first step with the full one (docs/specification.md 5.5); that is not imitated.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
+
+from ..training.optimization import DEPTH_HEAD_LEARNING_RATES, DEPTH_WARMUP_RATIO, HEAD_WEIGHT_DECAY
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class FineTuningRecipe:
     crop_size: int = 256
     """Pixels; 0: the checkpoint's own image size."""
     warmup_ratio: float = 0.0
-    weight_decay: float = 0.01
+    weight_decay: float = HEAD_WEIGHT_DECAY
     max_grad_norm: float = 0.0
     """0: gradients are not clipped."""
     freeze_encoder: bool | None = True
@@ -44,7 +46,7 @@ class FineTuningRecipe:
 class DepthRecipe(FineTuningRecipe):
     """Recipe of metric depth."""
 
-    warmup_ratio: float = 0.1
+    warmup_ratio: float = DEPTH_WARMUP_RATIO
     max_depth: float = 10.0
     """Metres."""
     whole_images: bool = False
@@ -80,10 +82,10 @@ FOLDER: dict[str, Any] = {
     "min_steps": 200,
 }
 DEPTH_RECIPES: Mapping[str, DepthRecipe] = {
-    "nyuv2-dpt": DepthRecipe("dpt", 1e-4, protocol="nyuv2"),
-    "nyuv2-linear": DepthRecipe("linear", 2e-4, protocol="nyuv2"),
-    "kitti-dpt": DepthRecipe("dpt", 1e-4, protocol="kitti", max_depth=80.0),
-    "kitti-linear": DepthRecipe("linear", 2e-4, protocol="kitti", max_depth=80.0),
+    "nyuv2-dpt": DepthRecipe("dpt", DEPTH_HEAD_LEARNING_RATES["dpt"], protocol="nyuv2"),
+    "nyuv2-linear": DepthRecipe("linear", DEPTH_HEAD_LEARNING_RATES["linear"], protocol="nyuv2"),
+    "kitti-dpt": DepthRecipe("dpt", DEPTH_HEAD_LEARNING_RATES["dpt"], protocol="kitti", max_depth=80.0),
+    "kitti-linear": DepthRecipe("linear", DEPTH_HEAD_LEARNING_RATES["linear"], protocol="kitti", max_depth=80.0),
     # Ours: photos of a folder may be far larger than a crop, which then shows too little of them.
     "folder-dpt": DepthRecipe("dpt", 1e-3, **FOLDER, whole_images=True),
     "folder-linear": DepthRecipe("linear", 2e-3, **FOLDER, whole_images=True),

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from ..training.checkpointing import find_last_checkpoint, save_checkpoint, seed_pass
+from ..training.checkpointing import find_last_checkpoint, save_checkpoint
+from ..training.distributed import seed_pass
 from ..training.ema import WeightAverage
 from .best_checkpoint import BestWeights
 

@@ -52,15 +52,15 @@ autocast, torch 2.15, transformers 5.23. The first and third predict pixels norm
 second and fourth go on with plain pixels, which makes better pictures. Each has a warm-up and a cosine of its own.""",
             """\
 ```bash
-python examples/pretraining/pretrain.py --output_dir runs/stage1 --cache_dir cache --num_steps 3000 --warmup_steps 150 \\
+python examples/pretrain.py --output_dir runs/stage1 --cache_dir cache --num_steps 3000 --warmup_steps 150 \\
     --batch_size 64 --base_learning_rate 3e-3 --attn_implementation eager --compile True
-python examples/pretraining/pretrain.py --model runs/stage1/model --norm_pix_loss False --output_dir runs/stage2 \\
+python examples/pretrain.py --model runs/stage1/model --norm_pix_loss False --output_dir runs/stage2 \\
     --cache_dir cache --num_steps 1300 --warmup_steps 100 --batch_size 64 --base_learning_rate 3e-3 \\
     --attn_implementation eager --compile True --seed 1 --save_dtype bfloat16
-python examples/pretraining/pretrain.py --model runs/stage2/model --output_dir runs/stage3 --cache_dir cache \\
+python examples/pretrain.py --model runs/stage2/model --output_dir runs/stage3 --cache_dir cache \\
     --num_scenes 65536 --num_steps 4000 --warmup_steps 150 --batch_size 64 --base_learning_rate 3e-3 \\
     --attn_implementation eager --compile True --num_workers 1 --seed 2
-python examples/pretraining/pretrain.py --model runs/stage3/model --norm_pix_loss False --output_dir runs/stage4 \\
+python examples/pretrain.py --model runs/stage3/model --norm_pix_loss False --output_dir runs/stage4 \\
     --cache_dir cache --num_scenes 65536 --num_steps 1300 --warmup_steps 100 --batch_size 64 --base_learning_rate 3e-3 \\
     --attn_implementation eager --compile True --num_workers 1 --seed 3 --save_dtype bfloat16
 ```""",
@@ -78,12 +78,12 @@ python examples/pretraining/pretrain.py --model runs/stage3/model --norm_pix_los
         "Measured on held-out scenes": (
             f"""\
 Masked-pixel loss (plain pixels, ImageNet normalisation, {results.HELD_OUT_ROOMS}; measured with
-`examples/pretraining/evaluate_reconstruction.py`):
+`examples/evaluate_reconstruction.py`):
 **{results.MASKED_PIXEL_LOSS:.3f}** (after the second stage {results.MASKED_PIXEL_LOSS_STAGE_2:.3f}), where predicting \
 each image's mean colour of its visible patches gives {results.MASKED_PIXEL_LOSS_OF_MEAN_COLOR:.3f}.""",
             """\
 What the encoder is worth for depth, with the encoder frozen and a DPT head trained for 600 steps of 32 rooms
-(`examples/depth_estimation/finetune_trainer.py --model runs/stage4/model --freeze_encoder True --max_steps 600`):""",
+(`examples/finetune_trainer.py --task depth --model runs/stage4/model --freeze_encoder True --max_steps 600`):""",
             depth_table(
                 "frozen encoder",
                 {
@@ -126,12 +126,12 @@ warm-up and a cosine of their own; on one core of a two-core AMD EPYC virtual ma
 AdamW, rates 1e-3 (head) and 5e-4 (encoder), torch 2.15, transformers 5.23.""",
             """\
 ```bash
-python examples/depth_estimation/finetune_trainer.py --model runs/stage3/model --output_dir runs/first --cache_dir cache \\
+python examples/finetune_trainer.py --task depth --model runs/stage3/model --output_dir runs/first --cache_dir cache \\
     --max_steps 2200 --attn_implementation eager --save_dtype bfloat16
-python examples/depth_estimation/finetune_trainer.py --model runs/first/model --output_dir runs/depth --cache_dir cache \\
+python examples/finetune_trainer.py --task depth --model runs/first/model --output_dir runs/depth --cache_dir cache \\
     --max_steps 800 --eval_steps 400 --learning_rate 5e-4 --encoder_learning_rate 2.5e-4 \\
     --attn_implementation eager --save_dtype bfloat16
-python examples/depth_estimation/evaluate_depth.py --model runs/depth/model
+python examples/evaluate_depth.py --model runs/depth/model
 ```""",
         ),
         "Measured on held-out synthetic rooms": (

@@ -1,15 +1,20 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Training with several processes under Accelerate: what it gets wrong silently, and saving a model that is sharded."""
+"""Training in one process or several: random states, BatchNorm of all, sums over all, saving a sharded model."""
 
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.distributed.fsdp import MixedPrecisionPolicy
+from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import PreTrainedModel
+from transformers.utils import logging
+
+logger = logging.get_logger(__name__)
 
 
 def check_num_processes(accelerator: Accelerator) -> None:
@@ -39,6 +44,36 @@ def keep_loss_in_float32(accelerator: Accelerator) -> None:
             reduce_dtype=torch.float32,
             cast_forward_inputs=False,
         )
+
+
+def synchronize_batch_norm(model: nn.Module, device_type: str, num_processes: int) -> None:
+    """Have BatchNorm use the statistics of all processes together, as the paper does (docs/specification.md 5.3).
+
+    The names stay. torch has that for GPUs only. On a CPU every process normalises by its own images, and a warning says
+    so.
+    """
+    if num_processes == 1 or not any(isinstance(module, _BatchNorm) for module in model.modules()):
+        return
+    if device_type != "cuda":
+        logger.warning(
+            f"BatchNorm is not synchronised on {device_type}: each of {num_processes} processes normalises by the"
+            " statistics of its own images."
+        )
+        return
+    nn.SyncBatchNorm.convert_sync_batchnorm(model)
+
+
+def seed_pass(seed: int, step: int, index: int = 0, process: int = 0) -> None:
+    """Make what a forward pass draws (dropout, stochastic depth) a function of run, step, pass and process alone.
+
+    So a resumed run draws what an uninterrupted one does, whatever else has drawn from torch's state in between.
+
+    Args:
+        step: optimizer step, from 0.
+        index: number of the pass within the step.
+    """
+    # SeedSequence mixes the numbers, so that neighbours get unrelated streams.
+    torch.manual_seed(int(np.random.SeedSequence((seed, step, index, process)).generate_state(1, np.uint64)[0] >> 1))
 
 
 def reduce_number(accelerator: Accelerator, value: Tensor | int, how: str) -> float:

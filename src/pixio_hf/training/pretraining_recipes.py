@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Recipes of pre-training: the paper's two (SPEC 3.3), its ablation setting, the MAE baseline, and ours for pixio-tiny."""
+"""Recipes of pre-training: the paper's two (docs/specification.md 3.3), its ablations', MAE, ours for pixio-tiny."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -34,7 +34,7 @@ class PretrainingRecipe:
     decoder_hidden_size: int | None = None
     decoder_num_hidden_layers: int | None = None
     decoder_num_attention_heads: int | None = None
-    # What data.curation.CurationTests keep (SPEC 3.5).
+    # What data.curation.CurationTests keep (docs/specification.md 3.5).
     min_histogram_score: float | None = None
     min_resolution: int | None = None
     soft_sampling: bool = False
@@ -44,7 +44,7 @@ class PretrainingRecipe:
         return self.batch_size * self.num_processes
 
 
-# SPEC 3.3, first column: epochs of 1605 steps; shuffle buffer: SPEC 3.4.
+# docs/specification.md 3.3, first column: epochs of 1605 steps; shuffle buffer: docs/specification.md 3.4.
 H16_IMAGENET = PretrainingRecipe(
     preset="pixio-h16",
     dataset="timm/imagenet-1k-wds",
@@ -58,7 +58,7 @@ H16_IMAGENET = PretrainingRecipe(
     drop_path_rate=0.4,
     shuffle_buffer=10_000,
 )
-# SPEC 3.3, second column, with the thresholds of SPEC 3.5.
+# docs/specification.md 3.3, second column, with the thresholds of docs/specification.md 3.5.
 WEB_5B16 = replace(
     H16_IMAGENET,
     preset="pixio-5b16",

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from .parameter_groups import weight_decay_groups
+from .optimization import weight_decay_groups
 
 
 @dataclass(frozen=True)

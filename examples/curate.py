@@ -1,10 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Measure every image of a data set of shards, to curate it for pre-training (SPEC 3.5), with Accelerate.
+"""Measure every image of a data set of shards, to curate it for pre-training (docs/specification.md 3.5), with Accelerate.
 
-    accelerate launch examples/pretraining/curate.py --dataset path/to/shards --model path/to/model --output_dir statistics
+    accelerate launch examples/curate.py --dataset path/to/shards --model path/to/model --output_dir statistics
     ACCELERATE_USE_CPU=true accelerate launch --config_file examples/accelerate_configs/cpu_2_processes.yaml \
-        --num_processes 16 examples/pretraining/curate.py --dataset path/to/shards --output_dir statistics
-    python examples/pretraining/curate.py --smoke --output_dir runs/smoke
+        --num_processes 16 examples/curate.py --dataset path/to/shards --output_dir statistics
+    python examples/curate.py --smoke --output_dir runs/smoke
 
 The shards are dealt to the processes, which have to see one file system. Each shard gets a Parquet file with name, width,
 height, histogram_score (entropy of the colours) and mae_loss (of a pre-training model) of each image; pretrain.py chooses

@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Measure a pre-training model's masked-pixel loss on held-out synthetic rooms, beside predicting the mean visible colour.
 
-    python examples/pretraining/evaluate_reconstruction.py --model pixio-tiny
-    python examples/pretraining/evaluate_reconstruction.py --model runs/pixio-tiny/model
+    python examples/evaluate_reconstruction.py --model pixio-tiny
+    python examples/evaluate_reconstruction.py --model runs/pixio-tiny/model
 
 Masks come from noise of seed 0. The number in model_cards/pixio-tiny.md comes from this script: 512 rooms of seeds that no
 model was trained on. They are rendered, not photographed.

@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Train a linear classifier on a frozen encoder, on a folder of images for every class.
 
-    python examples/image_classification/linear_probe.py --model facebook/pixio-vith16 --dataset path/to/folder \
+    python examples/linear_probe.py --model facebook/pixio-vith16 --dataset path/to/folder \
         --output_dir runs/probe
-    python examples/image_classification/linear_probe.py --smoke --output_dir runs/smoke
+    python examples/linear_probe.py --smoke --output_dir runs/smoke
 
 The folder has train/<class>/*.jpg and val/<class>/*.jpg; tables of `datasets` work too. Every image passes the encoder
 once, its short side resized to the model's size and the middle cut out; the classifier then learns from these features in
@@ -28,11 +28,11 @@ from pixio_hf.bundled import find_checkpoint
 from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
 from pixio_hf.data.labelled.image_labels import open_image_labels
 from pixio_hf.evaluation.knn import center_crop
-from pixio_hf.finetuning.run_folder import empty_folder, write_json
-from pixio_hf.finetuning.shuffled_batches import shuffled_batches
+from pixio_hf.files import write_json
+from pixio_hf.finetuning.samplers import shuffled_batches
 from pixio_hf.script_exit import require_positive, run_script
-from pixio_hf.training.checkpointing import replace_folder
-from pixio_hf.training.schedules import warmup_cosine
+from pixio_hf.training.checkpointing import folder_of_run
+from pixio_hf.training.optimization import warmup_cosine
 
 SYNTHETIC_CLASSES = ("synthetic-rooms", "synthetic-outdoor")
 
@@ -146,12 +146,10 @@ def main(args: ProbeArguments) -> dict[str, float]:
     with torch.no_grad():
         logits = classifier(features)
     metrics = {f"top{k}": count_correct(logits, labels, k) for k in (1, 5)} | {"num_images": len(labels)}
-    output_dir.mkdir(parents=True, exist_ok=True)
-    partial = empty_folder(output_dir / "partial-model")
-    model.save_pretrained(partial)
-    PixioImageProcessor(size={"height": image_size, "width": image_size}).save_pretrained(partial)
-    write_json(output_dir / "metrics.json", metrics)
-    replace_folder(partial, output_dir / "model")  # last: it says that the run is finished
+    with folder_of_run(output_dir / "model") as folder:  # its name comes last: it says that the run is finished
+        model.save_pretrained(folder)
+        PixioImageProcessor(size={"height": image_size, "width": image_size}).save_pretrained(folder)
+        write_json(output_dir / "metrics.json", metrics)
     print(f"Saved {output_dir / 'model'}; top-1 {metrics['top1']:.2f} % of {len(labels)} images")
     return metrics
 

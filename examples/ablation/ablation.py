@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """From MAE to Pixio in steps: pre-train small models on equal budgets, freeze the encoders, and measure depth.
 
-    python examples/pretraining/ablation.py --cache_dir cache --output_dir runs/ablation --num_workers 2 --docs_dir docs
-    python examples/pretraining/ablation.py --output_dir runs/ablation --docs_dir docs --report_only
-    python examples/pretraining/ablation.py --smoke --output_dir runs/smoke
+    python examples/ablation/ablation.py --cache_dir cache --output_dir runs/ablation --num_workers 2 --docs_dir docs
+    python examples/ablation/ablation.py --output_dir runs/ablation --docs_dir docs --report_only
+    python examples/ablation/ablation.py --smoke --output_dir runs/smoke
 
 Each run is one variant with one seed: pre-training on rendered rooms, then a linear and a DPT depth head on the frozen
 encoder, evaluated on held-out rooms. The rooms are synthetic (pixio_hf.synthetic). Finished runs are kept in
@@ -13,7 +13,6 @@ Hardware, time and result stand in docs/ablation.md.
 
 import json
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -29,12 +28,12 @@ from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioConfig, PixioForPreTraining, PixioImageProcessor
-from pixio_hf.finetuning.shuffled_batches import shuffled_batches
+from pixio_hf.files import write_json
+from pixio_hf.finetuning.samplers import shuffled_batches
 from pixio_hf.script_exit import run_script
 from pixio_hf.synthetic import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
-from pixio_hf.training.flops import pretraining_flops
-from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
+from pixio_hf.training.monitoring import pretraining_flops
+from pixio_hf.training.optimization import absolute_learning_rate, warmup_cosine, weight_decay_groups
 
 MAE: dict[str, Any] = {"decoder_num_hidden_layers": 1, "mask_grid_size": 1, "n_cls_tokens": 1}
 DEEP = {**MAE, "decoder_num_hidden_layers": 4}
@@ -191,11 +190,7 @@ def run(variant: str, seed: int, args: AblationArguments) -> str:
         result[name] = evaluate_head(head, held_out_tokens[taps], held_out_depth, config)
     result["evaluation_cpu_seconds"] = time.process_time() - start
     result |= {"recipe": args.recipe(), "torch": torch.__version__}
-    path = result_path(args, variant, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(json.dumps(result, indent=1) + "\n")
-    os.replace(partial, path)
+    write_json(result_path(args, variant, seed), result)
     return f"{variant}, seed {seed}: DPT delta1 {result['dpt']['delta1']:.4f}, linear {result['linear']['delta1']:.4f}"
 
 

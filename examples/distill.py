@@ -1,11 +1,11 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Distil a large ViT into smaller Pixio encoders, with Accelerate (SPEC 4).
+"""Distil a large ViT into smaller Pixio encoders, with Accelerate (docs/specification.md 4).
 
-    accelerate launch examples/distillation/distill.py --recipe 5b-to-1b --teacher path/to/pixio-5b16 \
+    accelerate launch examples/distill.py --recipe 5b-to-1b --teacher path/to/pixio-5b16 \
         --student pixio-1b16 --student pixio-h16 --dataset path/to/images --output_dir runs/from-5b
-    python examples/distillation/distill.py --teacher facebook/dinov2-base --teacher_image_size 224 \
+    python examples/distill.py --teacher facebook/dinov2-base --teacher_image_size 224 \
         --student pixio-b16 --dataset path/to/images --output_dir runs/from-dinov2
-    python examples/distillation/distill.py --smoke --output_dir runs/smoke
+    python examples/distill.py --smoke --output_dir runs/smoke
 
 All students learn from one pass of the teacher over the same images, each with its own optimizer. A student is a preset or
 a config.json of any size, both with random weights, or a checkpoint to start from; it is saved as a plain PixioModel with
@@ -46,12 +46,10 @@ from pixio_hf.data.streaming.stream import StreamOptions
 from pixio_hf.masking import num_mask_blocks
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
 from pixio_hf.script_exit import run_script
-from pixio_hf.training.checkpointing import replace_folder
+from pixio_hf.training.checkpointing import folder_of_run, resume_run, save_run
 from pixio_hf.training.distillation_recipes import RECIPES, DistillationRecipe
 from pixio_hf.training.distributed import check_num_processes, keep_loss_in_float32, save_whole_model
-from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.run_checkpoints import resume_run, save_run
-from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
+from pixio_hf.training.optimization import absolute_learning_rate, warmup_cosine, weight_decay_groups
 from pixio_hf.training.teachers import DistillationTeacher, load_teacher
 
 
@@ -178,7 +176,7 @@ def main(args: DistillationArguments) -> None:
 
     set_seed(args.seed)
     teacher = load_teacher(find_checkpoint(args.teacher), args.teacher_image_size).to(accelerator.device)
-    teacher.model.set_attn_implementation(args.attn_implementation)
+    teacher.encoder.model.set_attn_implementation(args.attn_implementation)
     overrides = {} if args.student else {"hidden_size": 28, "num_hidden_layers": 4}
     students, image_size = [], args.image_size
     for name, source in zip(names, sources, strict=True):
@@ -279,15 +277,14 @@ def main(args: DistillationArguments) -> None:
             save_run(accelerator, loader, output_dir, done, "data", {"students": names})
     progress.close()
 
-    unfinished, dtype = output_dir / "partial-students", getattr(torch, args.save_dtype)
-    for name, student in zip(names, students, strict=True):
-        save_whole_model(accelerator, student, PixioModel, unfinished / name, dtype, prefix="pixio.")
-        if accelerator.is_main_process:
-            processor = PixioImageProcessor(size={"height": image_size, "width": image_size})
-            processor.save_pretrained(unfinished / name)
-    if accelerator.is_main_process:
-        replace_folder(unfinished, final)
-        print(f"Saved {', '.join(names)} in {final}")
+    processor = PixioImageProcessor(size={"height": image_size, "width": image_size})
+    dtype = getattr(torch, args.save_dtype)
+    with folder_of_run(final, accelerator.is_main_process, accelerator.wait_for_everyone) as folder:
+        for name, student in zip(names, students, strict=True):
+            save_whole_model(accelerator, student, PixioModel, folder / name, dtype, prefix="pixio.")
+            if accelerator.is_main_process:
+                processor.save_pretrained(folder / name)
+    accelerator.print(f"Saved {', '.join(names)} in {final}")
     accelerator.end_training()
 
 

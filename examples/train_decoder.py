@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Train a decoder on a frozen Pixio encoder, with Accelerate: released encoders have none, hence cannot reconstruct.
 
-    accelerate launch examples/pretraining/train_decoder.py --model pixio-h16 --dataset path/to/images \
+    accelerate launch examples/train_decoder.py --model pixio-h16 --dataset path/to/images \
         --output_dir runs/h16-decoder
-    python examples/pretraining/train_decoder.py --model pixio-tiny --smoke --output_dir runs/smoke
+    python examples/train_decoder.py --model pixio-tiny --smoke --output_dir runs/smoke
 
 The encoder is never changed: what is saved holds it bit for bit, in the source's dtype, beside the decoder. A model that
 has a decoder already gets that one trained further, unless --reset_decoder True starts a new one. Interrupt it at any
@@ -13,7 +13,7 @@ Measured on **synthetic** rooms, a new decoder for pixio-tiny, on one core of an
 processor time. Held-out masked-pixel loss (128 rooms of evaluate_reconstruction.py): 1.651 untrained, 0.434 trained; the
 mean visible colour gives 1.119. Its pictures show the colours of walls and floors, hardly any objects.
 
-    python examples/pretraining/train_decoder.py --model pixio-tiny --reset_decoder True --num_scenes 1024 \
+    python examples/train_decoder.py --model pixio-tiny --reset_decoder True --num_scenes 1024 \
         --cache_dir cache --num_steps 200 --warmup_steps 20 --batch_size 32 --base_learning_rate 1.2e-2 \
         --attn_implementation eager --output_dir runs/tiny-decoder
 """
@@ -36,11 +36,9 @@ from pixio_hf.data.streaming.mask_noise import draw_mask_noise
 from pixio_hf.data.streaming.stream import StreamOptions
 from pixio_hf.masking import num_mask_blocks
 from pixio_hf.script_exit import require_positive, run_script
-from pixio_hf.training.checkpointing import lock_output_dir, replace_folder
+from pixio_hf.training.checkpointing import folder_of_run, lock_output_dir, resume_run, save_run
 from pixio_hf.training.distributed import check_num_processes
-from pixio_hf.training.parameter_groups import weight_decay_groups
-from pixio_hf.training.run_checkpoints import resume_run, save_run
-from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
+from pixio_hf.training.optimization import absolute_learning_rate, warmup_cosine, weight_decay_groups
 from pixio_hf.visualization.reconstruction import save_reconstruction_panel
 
 DECODER_SIZES = ("decoder_hidden_size", "decoder_num_hidden_layers", "decoder_num_attention_heads")
@@ -219,12 +217,12 @@ def main(args: DecoderArguments) -> None:
 
     accelerator.end_training()
     if accelerator.is_main_process:
-        final, partial = output_dir / "model", output_dir / "partial-model"
         model.decoder = accelerator.unwrap_model(model.decoder)
-        cast(Any, model).to(save_dtype).save_pretrained(partial)
-        PixioImageProcessor(size={"height": config.image_size, "width": config.image_size}).save_pretrained(partial)
-        replace_folder(partial, final)
-        print(f"Saved {final}")
+        processor = PixioImageProcessor(size={"height": config.image_size, "width": config.image_size})
+        with folder_of_run(output_dir / "model") as folder:
+            cast(Any, model).to(save_dtype).save_pretrained(folder)
+            processor.save_pretrained(folder)
+        print(f"Saved {output_dir / 'model'}")
     if lock is not None:
         lock.close()
 

@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Plain vision transformers of transformers behind one interface: images in, normalised tokens of chosen blocks out."""
+"""Plain vision transformers of transformers behind one interface: whole images in, tokens of chosen blocks out.
+
+Teachers of a distillation and the encoders of a comparison are wrapped alike. What differs between the families is here.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,25 +19,34 @@ from transformers.utils.constants import (
 )
 from transformers.utils.hub import cached_file
 
-from ..bundled import find_checkpoint
-from ..image_processing_pixio import PixioImageProcessor
-from ..vit_families import FINAL_NORMS, encode_whole, find_lacking_weights, square_side, stop_masking
+from .bundled import find_checkpoint
 
-# The model types that are known; the final LayerNorm of each is named in FINAL_NORMS.
+# model_type -> the final LayerNorm of its AutoModel class.
+FINAL_NORMS = {
+    "pixio": "layernorm",
+    "dinov2": "layernorm",
+    "dinov2_with_registers": "layernorm",
+    "dinov3_vit": "norm",
+    "vit": "layernorm",
+    "vit_mae": "layernorm",
+}
 FAMILIES = tuple(FINAL_NORMS)
+# Never trained, or not used for whole images: a checkpoint may lack them.
+_OPTIONAL_WEIGHTS = ("pooler.", "embeddings.mask_token")
 # What the image processors of the published checkpoints say, for those that come without one. All others: ImageNet's.
-OTHER_NORMALIZATIONS = {"vit": (IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD)}
+_OTHER_NORMALIZATIONS = {"vit": (IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD)}
+STATED = "its image processor"
 
 
 @dataclass(frozen=True)
 class BlockTokens:
-    """Tokens of one block after the encoder's final LayerNorm: class_tokens (B, K, D), patch_tokens (B, N, D)."""
+    """Tokens of one block: class_tokens (B, K, D), patch_tokens (B, N, D) in raster order."""
 
     class_tokens: Tensor
     patch_tokens: Tensor
 
 
-class PlainBackbone(nn.Module):
+class VitEncoder(nn.Module):
     """Encoder of any of FAMILIES, seeing whole images: (B, 3, H, W) -> class and patch tokens of the asked blocks.
 
     Class tokens are Pixio's n_cls_tokens, or the CLS token of the others. Register tokens are left out: they are scratch
@@ -42,8 +54,12 @@ class PlainBackbone(nn.Module):
     interpolate (DINOv3's are rotations that fit any size).
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, has_final_norm: bool = True):
         """Take over an encoder as its AutoModel class builds it; ViT's pooler, which no token passes, is removed.
+
+        Args:
+            has_final_norm: whether tokens pass the final LayerNorm, that of the last block for every block; else it is
+                removed from the model.
 
         Raises:
             ValueError: not one of FAMILIES, or patches that are not square.
@@ -56,9 +72,12 @@ class PlainBackbone(nn.Module):
             raise ValueError(
                 f"A {type(model).__name__} is no bare encoder: it has no {final_norm}. Pass what AutoModel returns."
             )
+        if not has_final_norm:
+            setattr(model, final_norm, nn.Identity())
         if getattr(model, "pooler", None) is not None:
             model.pooler = None
-        stop_masking(config)
+        if config.model_type == "vit_mae":  # it hides patches in eval mode too
+            config.mask_ratio = 0.0
         self.model = model
         self.final_norm_name = final_norm
         self.model_type: str = config.model_type
@@ -82,14 +101,24 @@ class PlainBackbone(nn.Module):
             raise ValueError(
                 f"Image sides must be multiples of the patch size {patch_size}, got {height} x {width} pixels."
             )
-        states = encode_whole(self.model, pixel_values, output_hidden_states=True).hidden_states
-        normalize = self.model.get_submodule(self.final_norm_name)
+        if list(blocks) == [self.num_hidden_layers - 1]:  # no other block's tokens are kept in memory
+            states = [self._encode(pixel_values).last_hidden_state]
+        else:
+            hidden_states = self._encode(pixel_values, output_hidden_states=True).hidden_states
+            final_norm = self.model.get_submodule(self.final_norm_name)
+            states = [final_norm(hidden_states[block + 1]) for block in blocks]  # [0] is the embedding
         first_patch = self.num_class_tokens + self.num_registers
-        taps = []
-        for block in blocks:
-            tokens = normalize(states[block + 1])  # [0] is the embedding
-            taps.append(BlockTokens(tokens[:, : self.num_class_tokens], tokens[:, first_patch:]))
-        return taps
+        return [BlockTokens(tokens[:, : self.num_class_tokens], tokens[:, first_patch:]) for tokens in states]
+
+    def _encode(self, pixel_values: Tensor, **options: Any) -> Any:
+        if self.model_type in ("vit", "vit_mae"):  # the others always fit their positions to the image
+            options["interpolate_pos_encoding"] = True
+        if self.model_type == "vit_mae":
+            # Ascending noise: left to itself MAE shuffles the patches, even where none is masked.
+            num_patches = (pixel_values.shape[-2] // self.patch_size) * (pixel_values.shape[-1] // self.patch_size)
+            noise = torch.arange(num_patches, device=pixel_values.device, dtype=torch.float32)
+            options["noise"] = noise.expand(len(pixel_values), -1)
+        return self.model(pixel_values, **options)
 
 
 class Normalization(NamedTuple):
@@ -98,14 +127,7 @@ class Normalization(NamedTuple):
     mean: list[float]
     std: list[float]
     source: str
-
-
-class LoadedBackbone(NamedTuple):
-    """An encoder, the image processor with its normalisation (no resizing), and where that normalisation is from."""
-
-    backbone: PlainBackbone
-    processor: Any
-    normalization: Normalization
+    """STATED, or "default of" its family."""
 
 
 def check_family(model_type: str, name: str = "This model") -> None:
@@ -129,24 +151,20 @@ def read_config(name: str) -> Any:
     return config
 
 
-def load_backbone(name: str) -> LoadedBackbone:
-    """Load an encoder, in float32, with its normalisation, from a folder, a Hub id or a bundled name.
+def load_model(name: str, config: Any) -> Any:
+    """The bare encoder of a checkpoint (folder, Hub id or bundled name), in float32, as its AutoModel class.
 
     Raises:
-        ValueError: not found, not of one of FAMILIES, or a checkpoint that would leave weights random.
+        ValueError: not found, or a checkpoint that would leave weights random.
     """
-    config, source = read_config(name), find_checkpoint(name)
+    source = find_checkpoint(name)
     try:
         model, info = AutoModel.from_pretrained(source, config=config, dtype=torch.float32, output_loading_info=True)
     except OSError as error:
         raise ValueError(f"The weights of {name!r} cannot be read: {error}") from error
-    if missing := find_lacking_weights(info["missing_keys"]):
+    if missing := sorted(key for key in info["missing_keys"] if not key.startswith(_OPTIONAL_WEIGHTS)):
         raise ValueError(f"The model {name!r} lacks weights: {', '.join(missing[:4])}. Is its checkpoint complete?")
-    normalization = find_normalization(name, config.model_type)
-    processor = PixioImageProcessor(
-        do_resize=False, size_divisor=1, image_mean=normalization.mean, image_std=normalization.std
-    )
-    return LoadedBackbone(PlainBackbone(model), processor, normalization)
+    return model
 
 
 def find_normalization(name: str, model_type: str) -> Normalization:
@@ -158,11 +176,23 @@ def find_normalization(name: str, model_type: str) -> Normalization:
     source = find_checkpoint(name)
     try:
         if cached_file(source, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False) is None:
-            mean, std = OTHER_NORMALIZATIONS.get(model_type, (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
+            mean, std = _OTHER_NORMALIZATIONS.get(model_type, (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
             return Normalization(list(mean), list(std), f"default of {model_type}")
         processor = AutoImageProcessor.from_pretrained(source)
     except OSError as error:
         raise ValueError(f"The image processor of {name!r} cannot be read: {error}") from error
     if not processor.do_normalize:
-        return Normalization([0.0] * 3, [1.0] * 3, "its image processor")
-    return Normalization(list(processor.image_mean), list(processor.image_std), "its image processor")
+        return Normalization([0.0] * 3, [1.0] * 3, STATED)
+    return Normalization(list(processor.image_mean), list(processor.image_std), STATED)
+
+
+def square_side(side: Any) -> int:
+    """One number from a size that transformers' configurations give as a number or a pair.
+
+    Raises:
+        ValueError: two different sides.
+    """
+    sides = {side} if isinstance(side, int) else set(side)
+    if len(sides) != 1:
+        raise ValueError(f"Images and patches must be square, got {side}.")
+    return sides.pop()

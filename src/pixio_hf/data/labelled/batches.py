@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Batches of images with metric depth, and the mean depth of a data set."""
+"""Batches of images with metric depth or class numbers, and the mean depth of a data set."""
 
 import random
 from collections.abc import Sequence
@@ -31,6 +31,18 @@ class DepthCollator:
             pixel_values = torch.where(flipped[:, None, None, None], pixel_values.flip(-1), pixel_values)
             labels = torch.where(flipped[:, None, None], labels.flip(-1), labels)
         return {"pixel_values": pixel_values, "labels": labels}
+
+
+class SegmentationCollator:
+    """Turn items into a model's batch with an image processor: pixel_values (B, 3, H, W), labels (B, H, W) classes."""
+
+    def __init__(self, processor: Any):
+        self.processor = processor
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        images, maps = ([item[name] for item in items] for name in ("image", "segmentation_map"))
+        batch = self.processor(images=images, segmentation_maps=maps, return_tensors="pt")
+        return {"pixel_values": batch["pixel_values"], "labels": batch["labels"]}
 
 
 def mean_depth(dataset: Dataset, processor: Any, num_items: int = 1024, batch_size: int = 32) -> float:

@@ -1,11 +1,13 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Fine-tune Pixio for metric depth, with Accelerate: what finetune_trainer.py does, with the loop written out.
+"""Fine-tune Pixio for metric depth or semantic segmentation, with Accelerate: the loop of finetune_trainer.py written out.
 
-    accelerate launch examples/depth_estimation/finetune_accelerate.py --recipe nyuv2-dpt --model facebook/pixio-vith16 \
+    accelerate launch examples/finetune_accelerate.py --task depth --recipe nyuv2-dpt --model facebook/pixio-vith16 \
         --dataset path/to/nyuv2 --num_workers 4 --output_dir runs/nyuv2
-    accelerate launch examples/depth_estimation/finetune_accelerate.py --recipe folder-dpt --model facebook/pixio-vitb16 \
+    accelerate launch examples/finetune_accelerate.py --task depth --recipe folder-dpt --model facebook/pixio-vitb16 \
         --dataset path/to/folder --max_depth 20 --lora_rank 8 --output_dir runs/mine
-    python examples/depth_estimation/finetune_accelerate.py --smoke --output_dir runs/smoke
+    accelerate launch examples/finetune_accelerate.py --task segmentation --recipe voc-linear \
+        --model facebook/pixio-vith16 --dataset path/to/voc --num_workers 4 --output_dir runs/voc
+    python examples/finetune_accelerate.py --task segmentation --smoke --output_dir runs/smoke
 
 Recipes, data sets and outputs are those of finetune_trainer.py; docs/recipes.md has times and results of both. Interrupt or
 kill it at any time; the same command continues from the last checkpoint.
@@ -21,46 +23,32 @@ from accelerate.utils import (
     DataLoaderConfiguration,
     GradientAccumulationPlugin,
     ProjectConfiguration,
-    broadcast_object_list,
     set_seed,
-)
-from depth_task import (
-    DepthArguments,
-    build_model,
-    choose_depth_recipe,
-    complete,
-    describe_run,
-    evaluate,
-    finish,
-    make_views,
-    measure_baselines,
-    open_data,
 )
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
-from pixio_hf.evaluation.baselines import describe_baselines
+from pixio_hf.finetuning.arguments import FineTuningArguments
 from pixio_hf.finetuning.best_checkpoint import BestWeights
-from pixio_hf.finetuning.endless_batches import endless_batches
-from pixio_hf.finetuning.recipes import count_steps, share_batch, suit_set, warn_of_few_steps
-from pixio_hf.finetuning.run_folder import check_same_run
-from pixio_hf.finetuning.trainable_model import make_optimizer, select_trainable
+from pixio_hf.finetuning.recipes import count_steps, share_batch
+from pixio_hf.finetuning.samplers import endless_batches
+from pixio_hf.finetuning.starting_model import make_optimizer, select_trainable
+from pixio_hf.finetuning.tasks import open_task
 from pixio_hf.script_exit import run_script
-from pixio_hf.training.checkpointing import find_last_checkpoint, lock_output_dir, save_checkpoint, seed_pass
+from pixio_hf.training.checkpointing import check_same_run, find_shared_checkpoint, lock_output_dir, save_checkpoint
+from pixio_hf.training.distributed import seed_pass
 from pixio_hf.training.ema import WeightAverage
-from pixio_hf.training.schedules import warmup_polynomial
-from pixio_hf.training.trackers import choose_tracker
+from pixio_hf.training.monitoring import choose_tracker
+from pixio_hf.training.optimization import warmup_polynomial
 
 
-def main(args: DepthArguments) -> None:
-    args, tracker = complete(args), choose_tracker("tensorboard")
-    recipe, output_dir = choose_depth_recipe(args), Path(args.output_dir)
+def main(args: FineTuningArguments) -> None:
+    task, tracker = open_task(args), choose_tracker("tensorboard")
     on_cpu = not torch.accelerator.is_available()
     num_processes = PartialState(cpu=on_cpu).num_processes
-    train_items, val_items = open_data(args, recipe)
-    unit = num_processes * (args.batch_size or 1) * (args.gradient_accumulation_steps or 1)
-    recipe = suit_set(recipe, len(train_items), unit)
+    task.open_data(num_processes)
+    args, recipe, output_dir = task.args, task.recipe, Path(args.output_dir)
     batch_size, num_passes = share_batch(
         recipe.total_batch_size, num_processes, args.batch_size, args.gradient_accumulation_steps
     )
@@ -72,32 +60,28 @@ def main(args: DepthArguments) -> None:
         log_with=tracker,
         project_config=ProjectConfiguration(project_dir=str(output_dir)),
     )
-    views, collate = make_views(train_items, args, recipe)
+    views = task.make_views()
     num_steps, eval_steps = count_steps(recipe, len(views), batch_size * num_passes * num_processes)
 
     set_seed(args.seed)  # the same weights in every process
-    model, has_trained_head, origin = build_model(args, recipe)
-    baselines = measure_baselines(train_items, val_items, recipe)
-    if accelerator.is_main_process:
-        print(origin, f"{len(train_items)} training images, {num_steps} steps of {recipe.total_batch_size}.")
-        print(f"delta1 of a constant: {describe_baselines(baselines, 'delta1')}")
-        if not args.smoke and (few := warn_of_few_steps(num_steps, recipe, len(train_items))):
-            print(f"WARNING: {few}")
+    model, has_trained_head, origin = task.build_model()
+    task.measure_baselines()
     lock = None
     if accelerator.is_main_process:
+        task.announce(origin, num_steps)
         lock = lock_output_dir(output_dir)
-        check_same_run(output_dir, describe_run(args, recipe))
+        check_same_run(output_dir, task.settings)
     trained = select_trainable(model, args, recipe, accelerator.device, num_processes)
     optimizer = make_optimizer(trained, recipe)
     rates = [group["lr"] for group in optimizer.param_groups]
     average = WeightAverage(trained, args.ema_decay) if args.ema_decay else None
-    best = BestWeights(output_dir / "best", "delta1")
+    best = BestWeights(output_dir / "best", task.metric)
     loader = DataLoader(
         views,
         batch_size,
         shuffle=True,
         drop_last=True,
-        collate_fn=collate,
+        collate_fn=task.collate,
         num_workers=args.num_workers,
         pin_memory=accelerator.device.type == "cuda",
         persistent_workers=args.num_workers > 0,
@@ -107,17 +91,15 @@ def main(args: DepthArguments) -> None:
         accelerator.register_for_checkpointing(average)
 
     first_step = 0
-    found = [find_last_checkpoint(output_dir) if accelerator.is_main_process else None]
-    broadcast_object_list(found)  # all processes resume from the one that the main process has verified
-    if found[0] is not None:
-        checkpoint, first_step = found[0]
+    if found := find_shared_checkpoint(accelerator, output_dir):
+        checkpoint, first_step = found
         accelerator.load_state(str(checkpoint))
         accelerator.print(f"Resuming from {checkpoint}")
     accelerator.init_trackers("tensorboard")
 
     if first_step == 0 and has_trained_head:  # further training may not improve it
         with accelerator.autocast():
-            metrics = evaluate(model, val_items, args, recipe, baselines)
+            metrics = task.evaluate(model)
         if accelerator.is_main_process:
             best.offer(0, metrics, trained)
 
@@ -157,10 +139,11 @@ def main(args: DepthArguments) -> None:
         if done % eval_steps == 0 or done == num_steps:
             with average.applied() if average else nullcontext():
                 with accelerator.autocast():
-                    metrics = evaluate(model, val_items, args, recipe, baselines)
+                    metrics = task.evaluate(model)
                 if accelerator.is_main_process:
                     best.offer(done, metrics, trained)
-            accelerator.log({f"eval_{name}": value for name, value in metrics.items()}, step=done)
+            numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+            accelerator.log({f"eval_{name}": value for name, value in numbers.items()}, step=done)
             wrapped.train()
             save_checkpoint(
                 output_dir,
@@ -173,10 +156,10 @@ def main(args: DepthArguments) -> None:
 
     accelerator.end_training()
     if accelerator.is_main_process:
-        finish(trained, best, baselines, len(train_items), args, recipe)
+        task.finish(trained, best)
     if lock is not None:
         lock.close()
 
 
 if __name__ == "__main__":
-    run_script(main, HfArgumentParser(cast(Any, DepthArguments)))
+    run_script(main, HfArgumentParser(cast(Any, FineTuningArguments)))

@@ -1,12 +1,12 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Pre-train Pixio as a masked autoencoder, with Accelerate.
 
-    accelerate launch examples/pretraining/pretrain.py --preset pixio-tiny --output_dir runs/pixio-tiny
-    accelerate launch examples/pretraining/pretrain.py --dataset path/to/images --preset pixio-b16 --output_dir runs/b16
-    accelerate launch examples/pretraining/pretrain.py --dataset "path/to/shards/*train*.tar" --num_workers 8 ...
+    accelerate launch examples/pretrain.py --preset pixio-tiny --output_dir runs/pixio-tiny
+    accelerate launch examples/pretrain.py --dataset path/to/images --preset pixio-b16 --output_dir runs/b16
+    accelerate launch examples/pretrain.py --dataset "path/to/shards/*train*.tar" --num_workers 8 ...
     accelerate launch --config_file examples/accelerate_configs/multi_node.yaml ... \
-        examples/pretraining/pretrain.py --recipe h16-imagenet --output_dir runs/h16
-    python examples/pretraining/pretrain.py --smoke --output_dir runs/smoke
+        examples/pretrain.py --recipe h16-imagenet --output_dir runs/h16
+    python examples/pretrain.py --smoke --output_dir runs/smoke
 
 --recipe sets what no other argument sets; the learning rate follows from its base rate and the total batch, over processes
 and gradient accumulation. Crops and masks belong to the samples: N processes do what one does with N times the batch.
@@ -37,19 +37,22 @@ from pixio_hf.data.streaming.mask_noise import draw_mask_noise
 from pixio_hf.data.streaming.stream import StreamOptions
 from pixio_hf.masking import num_mask_blocks
 from pixio_hf.script_exit import require_positive, run_script
-from pixio_hf.training.checkpointing import checkpoint_path, lock_output_dir, replace_folder
+from pixio_hf.training.checkpointing import (
+    checkpoint_path,
+    folder_of_run,
+    lock_output_dir,
+    resume_run,
+    save_run,
+)
 from pixio_hf.training.distributed import (
     check_num_processes,
     keep_loss_in_float32,
     reduce_number,
     save_whole_model,
 )
-from pixio_hf.training.parameter_groups import weight_decay_groups
+from pixio_hf.training.monitoring import ThroughputMeter, choose_tracker
+from pixio_hf.training.optimization import absolute_learning_rate, warmup_cosine, weight_decay_groups
 from pixio_hf.training.pretraining_recipes import RECIPES, PretrainingRecipe, choose_recipe
-from pixio_hf.training.run_checkpoints import resume_run, save_run
-from pixio_hf.training.schedules import absolute_learning_rate, warmup_cosine
-from pixio_hf.training.throughput import ThroughputMeter
-from pixio_hf.training.trackers import choose_tracker
 from pixio_hf.visualization.reconstruction import save_reconstruction_panel
 
 
@@ -73,7 +76,7 @@ class PretrainingArguments:
     decoder_num_hidden_layers: int | None = None
     decoder_num_attention_heads: int | None = None
     drop_path_rate: float | None = field(default=None, metadata={"help": "Stochastic depth of the last block."})
-    norm_pix_loss: bool = field(default=True, metadata={"help": "Reconstruct pixels normalised per patch (SPEC 2.5)."})
+    norm_pix_loss: bool = field(default=True, metadata={"help": "Reconstruct pixels normalised per patch."})
     dataset: str | None = field(
         default=None,
         metadata={
@@ -267,12 +270,13 @@ def main(args: PretrainingArguments) -> None:
     damaged = reduce_number(accelerator, loader.num_damaged, "sum")
     if damaged:
         accelerator.print(f"{damaged:.0f} samples could not be read and were replaced by the next.")
-    final, unfinished = output_dir / "model", output_dir / "partial-model"
-    save_whole_model(accelerator, model, PixioForPreTraining, unfinished, getattr(torch, args.save_dtype))
-    if accelerator.is_main_process:
-        PixioImageProcessor(size={"height": config.image_size, "width": config.image_size}).save_pretrained(unfinished)
-        replace_folder(unfinished, final)
-        print(f"Saved {final}")
+    final = output_dir / "model"
+    with folder_of_run(final, accelerator.is_main_process, accelerator.wait_for_everyone) as folder:
+        save_whole_model(accelerator, model, PixioForPreTraining, folder, getattr(torch, args.save_dtype))
+        if accelerator.is_main_process:
+            processor = PixioImageProcessor(size={"height": config.image_size, "width": config.image_size})
+            processor.save_pretrained(folder)
+    accelerator.print(f"Saved {final}")
     accelerator.end_training()
     if lock is not None:
         lock.close()

@@ -1,13 +1,13 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Table and plot of examples/pretraining/ablation.py: every variant over its seeds, and what each change is worth."""
+"""Table and plot of examples/ablation/ablation.py: every variant over its seeds, and what each change is worth."""
 
-import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+
+from pixio_hf.files import file_in_progress, write_json, write_text
 
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 TITLES = {
@@ -109,16 +109,8 @@ def write_plot(results: Results, path: Path) -> None:
         axes.set_axisbelow(True)
     figure.axes[0].invert_yaxis()  # shared by all panels
     figure.suptitle("Frozen encoders on held-out synthetic rooms: dots are seeds, bars their means", fontsize=11)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    figure.savefig(partial, dpi=100)
-    os.replace(partial, path)
-
-
-def write_text(path: Path, text: str) -> None:
-    partial = path.with_name(f"partial-{path.name}")
-    partial.write_text(text)
-    os.replace(partial, path)
+    with file_in_progress(path) as partial:
+        figure.savefig(partial, dpi=100, format="png")
 
 
 def replace_between_markers(page: Path, text: str) -> None:
@@ -144,8 +136,7 @@ def write_report(results: Results, output_dir: Path, docs_dir: str | None) -> No
     if not results:
         raise ValueError(f"{output_dir} has no finished run yet: there is nothing to report.")
     table = "\n".join([*variants_table(results), "", *differences_table(results)]) + "\n"
-    output_dir.mkdir(parents=True, exist_ok=True)
-    write_text(output_dir / "results.json", json.dumps(results, indent=1) + "\n")
+    write_json(output_dir / "results.json", results)
     write_text(output_dir / "table.md", table)
     write_plot(results, output_dir / "ablation.png")
     if docs_dir is not None:

@@ -1,27 +1,32 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Fine-tune Pixio for metric depth, with transformers' Trainer.
+"""Fine-tune Pixio for metric depth or semantic segmentation, with transformers' Trainer.
 
-    python examples/depth_estimation/finetune_trainer.py --recipe nyuv2-dpt --model facebook/pixio-vith16 \
+    python examples/finetune_trainer.py --task depth --recipe nyuv2-dpt --model facebook/pixio-vith16 \
         --dataset path/to/nyuv2 --num_workers 4 --output_dir runs/nyuv2
-    python examples/depth_estimation/finetune_trainer.py --recipe folder-dpt --model facebook/pixio-vitb16 \
+    python examples/finetune_trainer.py --task depth --recipe folder-dpt --model facebook/pixio-vitb16 \
         --dataset path/to/folder --depth_scale 0.001 --max_depth 20 --output_dir runs/mine
-    python examples/depth_estimation/finetune_trainer.py --model runs/pixio-tiny/model --output_dir runs/depth
-    python examples/depth_estimation/finetune_trainer.py --smoke --output_dir runs/smoke
+    python examples/finetune_trainer.py --task segmentation --recipe ade20k-linear --model facebook/pixio-vith16 \
+        --dataset path/to/ade20k --num_workers 4 --output_dir runs/ade20k
+    python examples/finetune_trainer.py --task segmentation --model facebook/pixio-vitb16 --dataset path/to/folder \
+        --num_classes 5 --output_dir runs/mine
+    python examples/finetune_trainer.py --task depth --smoke --output_dir runs/smoke
 
 A recipe says what is trained and how (pixio_hf.finetuning.recipes); arguments replace parts of it. The paper's
 train the head alone; --freeze_encoder False --layer_decay 0.75 trains everything, --lora_rank 8 the head and adapters.
 Several GPUs: `accelerate launch` in place of `python`; the total batch stays what the recipe says.
 
-The default data set is rendered, not photographed: synthetic rooms, evaluated on seeds that are never trained on. With
---dataset, NYUv2 and KITTI as SPEC 5.8 lays them out, or folders train and val, each with images/ and depth/ (16-bit PNG,
-npy, EXR) or a metadata.jsonl. `pixio-hf check-data` looks at a folder first.
+The default data set is rendered, not photographed: synthetic rooms, evaluated on seeds that are never trained on; the
+classes of segmentation are bands of distance. With --dataset, NYUv2 and KITTI, ADE20K, VOC and LoveDA in the layout of
+their publishers, or folders train and val: each with images/ and depth/ (16-bit PNG, npy, EXR) or masks/ (class numbers,
+255 for none), or a metadata.jsonl. `pixio-hf check-data` looks at a folder first.
 
-OUTPUT_DIR/model is the model of the best evaluation (delta1) with its card, OUTPUT_DIR/adapter its LoRA weights alone.
-Interrupt it at any time; the same command continues from the last checkpoint.
+OUTPUT_DIR/model is the model of the best evaluation (delta1 or mean IoU) with its card, OUTPUT_DIR/adapter its LoRA weights
+alone. Interrupt it at any time; the same command continues from the last checkpoint.
 
 Measured: pixio-tiny frozen, 150 steps of 16 synthetic rooms at 128 x 128, on one busy CPU core: delta1 0.801 on 128
 held-out rooms with the DPT head (a minute of CPU time), 0.622 with the linear head (half a minute). finetune_accelerate.py
-gives the same numbers, digit by digit. Those of the bundled pixio-tiny-depth stand in model_cards/pixio-tiny-depth.md.
+gives the same numbers, digit by digit. docs/recipes.md has more; those of the bundled pixio-tiny-depth stand in
+model_cards/pixio-tiny-depth.md.
 """
 
 from functools import partial
@@ -30,45 +35,32 @@ from typing import Any, cast
 
 import torch
 from accelerate import PartialState
-from depth_task import (
-    DepthArguments,
-    build_model,
-    choose_depth_recipe,
-    complete,
-    describe_run,
-    evaluate,
-    finish,
-    make_views,
-    measure_baselines,
-    open_data,
-)
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import HfArgumentParser, TrainingArguments, set_seed
 
-from pixio_hf.evaluation.baselines import describe_baselines
+from pixio_hf.finetuning.arguments import FineTuningArguments
 from pixio_hf.finetuning.best_checkpoint import BestWeights
-from pixio_hf.finetuning.recipes import count_steps, share_batch, suit_set, warn_of_few_steps
-from pixio_hf.finetuning.run_folder import check_same_run
-from pixio_hf.finetuning.trainable_model import make_optimizer, select_trainable
+from pixio_hf.finetuning.recipes import count_steps, share_batch
+from pixio_hf.finetuning.starting_model import make_optimizer, select_trainable
+from pixio_hf.finetuning.tasks import open_task
 from pixio_hf.finetuning.trainer import ProtocolTrainer, find_complete_checkpoint
 from pixio_hf.script_exit import run_script
-from pixio_hf.training.checkpointing import lock_output_dir
+from pixio_hf.training.checkpointing import check_same_run, lock_output_dir
 from pixio_hf.training.ema import WeightAverage
-from pixio_hf.training.schedules import warmup_polynomial
-from pixio_hf.training.trackers import choose_tracker
+from pixio_hf.training.monitoring import choose_tracker
+from pixio_hf.training.optimization import warmup_polynomial
 
 
-def main(args: DepthArguments) -> None:
-    args, tracker = complete(args), choose_tracker("tensorboard")
-    recipe, output_dir = choose_depth_recipe(args), Path(args.output_dir)
-    state = PartialState(cpu=not torch.accelerator.is_available())
-    train_items, val_items = open_data(args, recipe)
-    unit = state.num_processes * (args.batch_size or 1) * (args.gradient_accumulation_steps or 1)
-    recipe = suit_set(recipe, len(train_items), unit)
+def main(args: FineTuningArguments) -> None:
+    task, tracker = open_task(args), choose_tracker("tensorboard")
+    on_cpu = not torch.accelerator.is_available()
+    state = PartialState(cpu=on_cpu)
+    task.open_data(state.num_processes)
+    args, recipe, output_dir = task.args, task.recipe, Path(args.output_dir)
     batch_size, num_passes = share_batch(
         recipe.total_batch_size, state.num_processes, args.batch_size, args.gradient_accumulation_steps
     )
-    views, collate = make_views(train_items, args, recipe)
+    views = task.make_views()
     num_steps, eval_steps = count_steps(recipe, len(views), batch_size * num_passes * state.num_processes)
     training_args = TrainingArguments(
         output_dir=args.output_dir,
@@ -81,7 +73,7 @@ def main(args: DepthArguments) -> None:
         remove_unused_columns=False,  # the data set has no columns of the model's names; the collator makes them
         label_names=["labels"],
         max_grad_norm=recipe.max_grad_norm,
-        use_cpu=not torch.accelerator.is_available(),
+        use_cpu=on_cpu,
         bf16=args.bf16,
         eval_strategy="steps",
         eval_steps=eval_steps,
@@ -94,30 +86,26 @@ def main(args: DepthArguments) -> None:
     )
 
     set_seed(args.seed)
-    model, has_trained_head, origin = build_model(args, recipe)
-    baselines = measure_baselines(train_items, val_items, recipe)
-    if state.is_main_process:
-        print(origin, f"{len(train_items)} training images, {num_steps} steps of {recipe.total_batch_size}.")
-        print(f"delta1 of a constant: {describe_baselines(baselines, 'delta1')}")
-        if not args.smoke and (few := warn_of_few_steps(num_steps, recipe, len(train_items))):
-            print(f"WARNING: {few}")
+    model, has_trained_head, origin = task.build_model()
+    task.measure_baselines()
     lock = None
     if state.is_main_process:
+        task.announce(origin, num_steps)
         lock = lock_output_dir(output_dir)
-        check_same_run(output_dir, describe_run(args, recipe))
+        check_same_run(output_dir, task.settings)
     trained = select_trainable(model, args, recipe, training_args.device, state.num_processes)
     optimizer = make_optimizer(trained, recipe)
     warmup_steps = int(recipe.warmup_ratio * num_steps)
     schedule = partial(warmup_polynomial, learning_rate=1.0, warmup_steps=warmup_steps, total_steps=num_steps)
-    best = BestWeights(output_dir / "best", "delta1")
+    best = BestWeights(output_dir / "best", task.metric)
     trainer = ProtocolTrainer(
         model=trained,
         args=training_args,
-        data_collator=collate,
+        data_collator=task.collate,
         train_dataset=views,
-        eval_dataset=val_items,
+        eval_dataset=task.val_items,
         optimizers=(optimizer, LambdaLR(optimizer, schedule)),
-        evaluate_model=lambda model: evaluate(model, val_items, args, recipe, baselines),
+        evaluate_model=task.evaluate,
         best=best,
         average=WeightAverage(trained, args.ema_decay) if args.ema_decay else None,
     )
@@ -128,10 +116,10 @@ def main(args: DepthArguments) -> None:
     if num_steps % eval_steps:
         trainer.evaluate()
     if state.is_main_process:
-        finish(trained, best, baselines, len(train_items), args, recipe)
+        task.finish(trained, best)
     if lock is not None:
         lock.close()
 
 
 if __name__ == "__main__":
-    run_script(main, HfArgumentParser(cast(Any, DepthArguments)))
+    run_script(main, HfArgumentParser(cast(Any, FineTuningArguments)))

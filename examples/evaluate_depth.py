@@ -1,18 +1,15 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Measure a depth model on held-out synthetic scenes, beside the baseline that predicts the mean depth everywhere.
 
-    python examples/depth_estimation/evaluate_depth.py --model pixio-tiny-depth
-    python examples/depth_estimation/evaluate_depth.py --model runs/depth/model --output_file runs/depth/held_out.json
+    python examples/evaluate_depth.py --model pixio-tiny-depth
+    python examples/evaluate_depth.py --model runs/depth/model --output_file runs/depth/held_out.json
 
 The numbers of model_cards/pixio-tiny-depth.md come from this script: 512 rooms of seeds that no model was trained on.
 They are rendered rooms, not photographs: the numbers say nothing about NYUv2 or KITTI. Without the baseline, but with
 windows, pictures and the rules of those data sets: `pixio-hf evaluate depth`.
 """
 
-import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -21,10 +18,11 @@ from transformers import HfArgumentParser
 
 from pixio_hf import PixioForDepthEstimation, PixioImageProcessor
 from pixio_hf.bundled import find_checkpoint
-from pixio_hf.data.labelled.depth_batches import mean_depth
+from pixio_hf.data.labelled.batches import mean_depth
 from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
 from pixio_hf.evaluation.depth import evaluate_depth
 from pixio_hf.evaluation.prediction import PredictionOptions
+from pixio_hf.files import write_json
 from pixio_hf.metrics.depth import DepthMetrics
 from pixio_hf.script_exit import require_positive, run_script
 
@@ -75,11 +73,7 @@ def main(args: EvaluationArguments) -> dict[str, dict[str, float]]:
         shown = ", ".join(f"{key} {values[key]:.4f}" for key in ("delta1", "abs_rel", "rmse"))
         print(f"{name}: {shown} ({values['num_images']} images)")
     if args.output_file:
-        target = Path(args.output_file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"partial-{target.name}")
-        partial.write_text(json.dumps(results, indent=2) + "\n")
-        os.replace(partial, target)
+        write_json(args.output_file, results)
     return results
 
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Depth heads on a frozen encoder whose tokens are computed once: what examples/pretraining/ablation.py measures with."""
+"""Depth heads on a frozen encoder whose tokens are computed once: what examples/ablation/ablation.py measures with."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,21 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
-from pixio_hf.finetuning.shuffled_batches import shuffled_batches
+from pixio_hf.finetuning.samplers import shuffled_batches
 from pixio_hf.heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
 from pixio_hf.losses import silog_loss
 from pixio_hf.metrics.depth import DepthMetrics
-from pixio_hf.training.schedules import warmup_polynomial
+from pixio_hf.training.optimization import warmup_polynomial
 
 NUM_TAPS = {"linear": 1, "dpt": 4}
 
 
 @torch.no_grad()
 def encode(encoder: PixioModel, images: Tensor, batch_size: int = 64) -> list[Tensor]:
-    """Normalised tokens of the blocks that a DPT head taps, (N, 3, H, W) uint8 -> 4 x (N, T, D) (SPEC 5.1, 5.2)."""
+    """Normalised tokens of the blocks that a DPT head taps, (N, 3, H, W) uint8 -> 4 x (N, T, D).
+
+    Source: docs/specification.md 5.1, 5.2.
+    """
     processor = PixioImageProcessor(do_resize=False)
     taps = dpt_tap_blocks(encoder.config.num_hidden_layers)
     encoded: list[list[Tensor]] = [[] for _ in taps]
@@ -34,14 +37,14 @@ def encode(encoder: PixioModel, images: Tensor, batch_size: int = 64) -> list[Te
 
 def build_head(name: str, config: PixioConfig) -> nn.Module:
     """A new head, "linear" or "dpt"."""
-    channels = 2 * config.hidden_size  # patch tokens beside the mean class token (SPEC 5.1)
+    channels = 2 * config.hidden_size  # patch tokens beside the mean class token (docs/specification.md 5.1)
     if name == "linear":
         return LinearHead(channels, 1)
     return DPTHead(channels, config.neck_hidden_sizes, config.fusion_hidden_size, 1)
 
 
 def predict_depth(head: nn.Module, tokens: Sequence[Tensor], config: PixioConfig) -> Tensor:
-    """Depth from the tokens of a frozen encoder, taps x (B, T, D) -> (B, H, W) metres (SPEC 5.2, 5.3)."""
+    """Depth from the tokens of a frozen encoder, taps x (B, T, D) -> (B, H, W) metres (docs/specification.md 5.2, 5.3)."""
     count, grid = config.n_cls_tokens, (config.patch_grid_size, config.patch_grid_size)
     features = [concat_class_mean(tap[:, count:], tap[:, :count], grid) for tap in tokens]
     return config.max_depth * head(features, (config.image_size, config.image_size)).squeeze(1).sigmoid()
@@ -59,7 +62,7 @@ def train_head(
     weight_decay: float,
     seed: int,
 ) -> None:
-    """Train a depth head on encoded rooms and their depth in metres (SPEC 5.5, without crops and flips)."""
+    """Train a depth head on encoded rooms and their depth (docs/specification.md 5.5, without crops and flips)."""
     optimizer = torch.optim.AdamW(head.parameters(), weight_decay=weight_decay, fused=True)
     batches = shuffled_batches(len(labels), batch_size, num_steps, seed)
     head.train()
