@@ -16,11 +16,10 @@ import transformers
 from PIL import Image
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
-from pixio_hf.bundled import ASSETS
+from pixio_hf.bundled import ASSETS, list_bundled
 from pixio_hf.conversion.verification import MODEL_CLASSES
 from pixio_hf.model_cards.model_card import CARD_NAMES, render_conversion_card
 from pixio_hf.model_cards.results import PUBLISHED
-from pixio_hf.model_cards.texts import OWN_MODELS
 from tests.integration.test_readme import check_script_command, read_blocks, split_commands
 from tests.tiny_models import randomize_weights, tiny_config, write_checkpoint
 
@@ -53,7 +52,7 @@ def workplace(tmp_path, monkeypatch) -> Path:
 def copy(tmp_path) -> Path:
     """The cards and where their links lead, without weights."""
     shutil.copytree(ROOT / "model_cards", tmp_path / "model_cards", symlinks=True)
-    for name in OWN_MODELS:
+    for name in list_bundled():
         folder = tmp_path / "src" / "pixio_hf" / "assets" / name
         folder.mkdir(parents=True)
         shutil.copy(ASSETS / name / "README.md", folder)
@@ -64,7 +63,7 @@ def test_cards_are_up_to_date():
     stale = load_script("render_cards").update_cards(ROOT, check=True)
     assert not stale, "run `make cards`:\n" + "\n".join(stale)
     assert {path.stem for path in (ROOT / "model_cards").iterdir()} == set(CARD_NAMES)
-    for name in OWN_MODELS:
+    for name in list_bundled():
         assert (ROOT / "model_cards" / f"{name}.md").read_text() == (ASSETS / name / "README.md").read_text()
 
 
@@ -95,7 +94,7 @@ def test_stale_cards_are_found_and_mended(copy, monkeypatch, capsys):
 
 
 def test_code_of_bundled_models(workplace, capsys):
-    for name in OWN_MODELS:
+    for name in list_bundled():
         (code,) = read_blocks_of((ROOT / "model_cards" / f"{name}.md").read_text(), "python")
         namespace = {}
         exec(compile(code, name, "exec"), namespace)

@@ -24,8 +24,8 @@ from pixio_hf.finetuning.recipes import (
     share_batch,
 )
 from pixio_hf.finetuning.run_folder import check_same_run, save_final_model
-from pixio_hf.hub.folder import META_LICENCE, check_licence
-from pixio_hf.model_cards.finetuned_card import FineTuning, inherited_licence, render_finetuned_card
+from pixio_hf.model_cards.finetuned_card import FineTuning, render_finetuned_card
+from pixio_hf.model_cards.licences import META_LICENCE, check_licence, inherited_licence
 from pixio_hf.training.batch_norm import synchronize_batch_norm
 from pixio_hf.training.ema import WeightAverage
 from pixio_hf.training.parameter_groups import encoder_and_head_groups

@@ -13,11 +13,11 @@ import torch
 from huggingface_hub import ModelCard
 
 from pixio_hf import PixioConfig, PixioModel, bundled_checkpoint
-from pixio_hf.hub.folder import META_LICENCE, check_licence
-from pixio_hf.model_cards.model_card import CARD_NAMES, render_checkpoint_card, render_conversion_card, validate_card
+from pixio_hf.model_cards.licences import META_LICENCE, check_licence
+from pixio_hf.model_cards.model_card import CARD_NAMES, render_checkpoint_card, render_conversion_card
+from pixio_hf.model_cards.rendering import PIPELINE_TAGS, validate_card
 from pixio_hf.model_cards.results import PUBLISHED
 from pixio_hf.model_cards.signature import is_unedited_card
-from pixio_hf.model_cards.texts import PIPELINE_TAGS
 
 PAPER_RESULTS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "paper_results.md"
 REPORT = {

@@ -15,14 +15,13 @@ from ..data.labelled.depth_batches import DepthCollator
 from ..data.labelled.paired_augmentation import AugmentedDataset, DepthAugmentation
 from ..finetuning.recipes import DEPTH_RECIPES
 from ..heads import NUM_TAPS
-from ..model_cards.results import ResultTable
+from ..model_cards.results import ResultTable, find_published_depth
 from ..shown_text import markdown_text
 from ..training.schedules import warmup_polynomial
 from .cost import peak_memory, reset_peak_memory, time_per_image
 from .depth import evaluate_depth
 from .prediction import PredictionOptions
 from .probes import FUSION_HIDDEN_SIZE, NECK_HIDDEN_SIZES, ProbeModel, fit_crop_size, load_probe
-from .published import find_published_depth
 from .results import build_report
 
 

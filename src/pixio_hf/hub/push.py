@@ -18,7 +18,7 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, Revi
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, validate_repo_id
 
-from ..model_cards.repository import name_repository
+from ..model_cards.signature import name_repository
 from .folder import CheckpointFolder, read_checkpoint_folder
 from .requests import HubError, HubUnreachableError, call_hub
 from .upload_plan import PushPlan, RemoteState, hash_git_blob, list_files, plan_push

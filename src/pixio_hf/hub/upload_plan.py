@@ -6,20 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.hf_api import RepoFile
 from tqdm.auto import tqdm
 
-from ..model_cards.signature import is_unedited_card
+from ..model_cards.signature import is_replaceable_card
 from ..text_files import parse_json_object
 from .folder import LOADED_WEIGHTS, CheckpointFolder
 
 IDENTITY = ("model_type", "architectures", "hidden_size", "num_hidden_layers")
-# What transformers writes into the card of a model that has none.
-DEFAULT_DESCRIPTION = (
-    "This is the model card of a 🤗 transformers model that has been pushed on the Hub. This model card has been"
-    " automatically generated."
-)
 
 
 @dataclass(frozen=True)
@@ -155,15 +149,3 @@ def hash_file(path: Path) -> bytes:
             digest.update(chunk)
             bar.update(len(chunk))
     return digest.digest()
-
-
-def is_replaceable_card(text: str) -> bool:
-    """Whether a card is one of ours as it was written, only metadata, or the one that transformers writes for any model."""
-    if is_unedited_card(text):
-        return True
-    try:
-        body = ModelCard(text).text.strip()
-    except Exception:  # unreadable metadata: a person was here
-        return False
-    default = ModelCard.from_template(ModelCardData(), model_description=DEFAULT_DESCRIPTION).text.strip()
-    return body in ("", default)
