@@ -4,8 +4,8 @@
     python conversion/render_cards.py
     python conversion/render_cards.py --check
 
-Prints what changed. With --check nothing is written, and the exit code is 1 if a card is stale. The words of the cards stand
-in src/pixio_hf/model_cards/templates, their numbers in results.json beside it.
+Prints what changed. With --check nothing is written, and the exit code is 1 if a card is stale. The words of the cards
+stand in src/pixio_hf/model_cards/templates, their numbers in results.json beside it.
 """
 
 import argparse

@@ -15,7 +15,7 @@ import torch
 import transformers
 from PIL import Image
 
-from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
+from pixio_hf import PixioConfig, PixioForReconstruction, PixioImageProcessor, PixioModel
 from pixio_hf.bundled import ASSETS, list_bundled
 from pixio_hf.conversion.verification import MODEL_CLASSES
 from pixio_hf.model_cards.model_card import CARD_NAMES, render_conversion_card
@@ -142,10 +142,25 @@ def test_code_of_metas_models(workplace, capsys):
     torch.testing.assert_close(namespace["outputs"].last_hidden_state, expected)
 
 
-@pytest.mark.parametrize("kind", MODEL_CLASSES)
+CLASSES = {**MODEL_CLASSES, "reconstruction": PixioForReconstruction}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
 def test_code_of_converted_models(workplace, capsys, kind):
-    config: PixioConfig = tiny_config(projection_size=16 if kind == "distilled" else None, num_labels=5)
-    model = randomize_weights(MODEL_CLASSES[kind](config))
+    several_views = {
+        "view_hidden_size": 24,
+        "view_num_hidden_layers": 4,
+        "view_num_attention_heads": 2,
+        "view_taps": (1, 2),
+        "reconstruction_neck_hidden_sizes": (4, 6, 8, 12),
+        "reconstruction_fusion_hidden_size": 8,
+        "pose_hidden_size": 16,
+        "scale_hidden_size": 12,
+    }
+    config: PixioConfig = tiny_config(
+        projection_size=16 if kind == "distilled" else None, num_labels=5, **several_views
+    )
+    model = randomize_weights(CLASSES[kind](config))
     model.save_pretrained("my-model")
     PixioImageProcessor(size={"height": 64, "width": 64}).save_pretrained("my-model")
     (code,) = read_blocks_of(render_conversion_card(config, {"kind": kind}, "my-model"), "python")
@@ -155,9 +170,11 @@ def test_code_of_converted_models(workplace, capsys, kind):
         "pretraining": "torch.Size([1, 3, 64, 64])\n",
         "depth": "torch.Size([150, 200])\n",
         "segmentation": "[('LABEL_",
+        "reconstruction": "torch.Size([1, 1, 64, 64, 3])\ntorch.Size([1, 1, 4, 4])\n",
     }.get(kind, "torch.Size([1, 19, 32])\ntorch.Size([1, 32])\n")
     assert printed.startswith(expected)
     assert kind != "segmentation" or "(200, 150))" in printed
+    assert type(transformers.AutoModel.from_pretrained("my-model")) is PixioModel, "as the card says"
 
 
 def test_command_lines_parse(monkeypatch):

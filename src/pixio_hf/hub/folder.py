@@ -29,12 +29,6 @@ class CheckpointFolder:
     config: dict[str, Any]
     files: tuple[str, ...]
     left_behind: tuple[str, ...]
-    card: Path | None = None
-    """The card that goes instead of the folder's own, where its code has to name the repository."""
-
-    def locate(self, name: str) -> Path:
-        """Where the content of one of `files` lies."""
-        return self.card if name == "README.md" and self.card is not None else self.path / name
 
 
 def read_checkpoint_folder(

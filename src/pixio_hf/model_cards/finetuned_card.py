@@ -57,12 +57,12 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
     base = Path(base_model).resolve().name if base_model and is_folder else base_model
     licence = inherited_licence(base_model)
     measured = {name: value for name, value in run.metrics.items() if isinstance(value, float)}
-    task = {"task_type": PIPELINE_TAGS[run.kind], "task_name": _TASKS[run.kind]}
-    dataset = {"dataset_type": run.dataset.lower(), "dataset_name": run.dataset}
     evaluations = [
         EvalResult(
-            **task,
-            **dataset,
+            task_type=PIPELINE_TAGS[run.kind],
+            task_name=_TASKS[run.kind],
+            dataset_type=run.dataset.lower(),
+            dataset_name=run.dataset,
             metric_type=name,
             metric_name=_UNITS.get(name, name),
             metric_value=float(f"{value:.3g}"),

@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Which cards a person has edited, and what may be done with the others.
 
-A card that nobody has edited is known by a mark: a comment at its end with the hash of what precedes it. It is the last line
-because a card begins with its metadata, and a comment because readers of the page do not see it. Line endings and blank
-ends do not count, so that git and editors that normalise them leave a card unedited.
+A card that nobody has edited is known by a mark: a comment at its end with the hash of what precedes it. It is the last
+line because a card begins with its metadata, and a comment because readers of the page do not see it. Line endings and
+blank ends do not count, so that git and editors that normalise them leave a card unedited.
 """
 
 import hashlib
