@@ -42,8 +42,8 @@ from pixio_hf.evaluation.reconstruction import evaluate_reconstruction, model_pr
 from pixio_hf.script_exit import run_script
 from pixio_hf.training.checkpointing import (
     check_same_run,
+    folder_of_run,
     lock_output_dir,
-    replace_folder,
     resume_run,
     save_run,
 )
@@ -145,12 +145,12 @@ def main(args: ReconstructionArguments) -> None:
             save_run(accelerator, batches, output_dir, done)
     progress.close()
 
-    final, unfinished = output_dir / "model", output_dir / "partial-model"
-    save_whole_model(accelerator, model, PixioForReconstruction, unfinished, getattr(torch, args.save_dtype))
-    if accelerator.is_main_process:
-        PixioImageProcessor(size={"height": size[0], "width": size[1]}).save_pretrained(unfinished)
-        replace_folder(unfinished, final)
-        print(f"Saved {final}")
+    final = output_dir / "model"
+    with folder_of_run(final, accelerator.is_main_process, accelerator.wait_for_everyone) as folder:
+        save_whole_model(accelerator, model, PixioForReconstruction, folder, getattr(torch, args.save_dtype))
+        if accelerator.is_main_process:
+            PixioImageProcessor(size={"height": size[0], "width": size[1]}).save_pretrained(folder)
+    accelerator.print(f"Saved {final}")
     if lock is not None:
         lock.close()
 

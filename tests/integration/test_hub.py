@@ -342,6 +342,13 @@ def test_waits_as_long_as_asked_within_limits(hub, folder, sleeps):
     assert hub.count("commit") == NUM_TRIES
 
 
+def test_the_hub_s_own_header_of_too_many_requests_is_heeded(hub, folder, sleeps):
+    hub.fail("info", status=429, times=1, RateLimit='"api";r=0;t=40')
+    hub.fail("commit", status=429, times=1, RateLimit='"api";r=0;t=50')
+    push(hub, folder)
+    assert sleeps == [40, 50]
+
+
 def test_an_answer_that_never_comes_is_a_timeout(hub, folder, sleeps, monkeypatch):
     monkeypatch.setattr("pixio_hf.hub.requests.TIMEOUT", hub_requests.httpx.Timeout(0.3))
     hub.slow("create", seconds=30)

@@ -23,8 +23,8 @@ from pixio_hf.finetuning.recipes import (
     count_steps,
     share_batch,
 )
-from pixio_hf.hub.folder import META_LICENCE, check_licence
-from pixio_hf.model_cards.finetuned_card import FineTuning, inherited_licence, render_finetuned_card
+from pixio_hf.model_cards.finetuned_card import FineTuning, render_finetuned_card
+from pixio_hf.model_cards.licences import META_LICENCE, check_licence, inherited_licence
 from pixio_hf.training.checkpointing import check_same_run
 from pixio_hf.training.distributed import synchronize_batch_norm
 from pixio_hf.training.ema import WeightAverage

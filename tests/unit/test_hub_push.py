@@ -13,11 +13,17 @@ from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.hf_api import RepoFile
 from safetensors.torch import save_file
 
-from pixio_hf.hub.folder import META_LICENCE, read_checkpoint_folder
+from pixio_hf.hub.folder import read_checkpoint_folder
 from pixio_hf.hub.push import check_repo_id
-from pixio_hf.hub.upload_plan import DEFAULT_DESCRIPTION, RemoteState, is_replaceable_card, plan_push
-from pixio_hf.model_cards.repository import name_repository
-from pixio_hf.model_cards.signature import is_unedited_card, sign_card
+from pixio_hf.hub.upload_plan import RemoteState, plan_push
+from pixio_hf.model_cards.licences import META_LICENCE
+from pixio_hf.model_cards.signature import (
+    DEFAULT_DESCRIPTION,
+    is_replaceable_card,
+    is_unedited_card,
+    name_repository,
+    sign_card,
+)
 
 CARD = "---\nlicense: apache-2.0\n---\n\n# Model\n\nText.\n"
 META_CARD = f"---\nlicense: other\nlicense_name: {META_LICENCE}\nbase_model: facebook/pixio-vith16\n---\n# Model\n"

@@ -1,23 +1,22 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Model cards: complete metadata, the right licence, the numbers of their sources, nothing that outside text can break."""
 
-import functools
 import json
 import pkgutil
 import re
 from pathlib import Path
 
-import jinja2
 import pytest
 import torch
 from huggingface_hub import ModelCard
 
 from pixio_hf import PixioConfig, PixioModel, bundled_checkpoint
-from pixio_hf.hub.folder import META_LICENCE, check_licence
-from pixio_hf.model_cards.model_card import CARD_NAMES, render_checkpoint_card, render_conversion_card, validate_card
+from pixio_hf.model_cards.finetuned_card import FineTuning, render_finetuned_card
+from pixio_hf.model_cards.licences import META_LICENCE, check_licence
+from pixio_hf.model_cards.model_card import CARD_NAMES, render_checkpoint_card, render_conversion_card
+from pixio_hf.model_cards.rendering import PIPELINE_TAGS, validate_card
 from pixio_hf.model_cards.results import PUBLISHED
 from pixio_hf.model_cards.signature import is_unedited_card
-from pixio_hf.model_cards.texts import PIPELINE_TAGS
 
 PAPER_RESULTS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "paper_results.md"
 REPORT = {
@@ -33,13 +32,6 @@ REPORT = {
     "verification": {"method": "tensors and outputs", "tensors_identical": 518, "max_absolute_difference": 1.2e-6},
     "versions": {"torch": "2.15.0"},
 }
-
-
-@pytest.fixture(autouse=True)
-def strict_templates(monkeypatch):
-    """Without it a variable that is never passed prints nothing."""
-    strict = functools.partial(jinja2.Template, undefined=jinja2.StrictUndefined)
-    monkeypatch.setattr(jinja2, "Template", strict)
 
 
 def read_tables(card: str) -> list[list[str]]:
@@ -164,6 +156,26 @@ def test_licence_of_converted_weights(tmp_path, kind, license):
         check_licence(card_path, is_converted=False)
         assert "Published results" not in text
         assert "Meta's" not in text
+
+
+@pytest.mark.parametrize(
+    ("metadata", "stated"),
+    [
+        ("license: mit", ("mit", None)),
+        ("license: llama2", ("llama2", None)),
+        ("license: other\nlicense_name: mine", ("other", "mine")),
+        ("tags: [a]", ("other", META_LICENCE)),
+        ("license: [a: {", ("other", META_LICENCE)),
+    ],
+)
+def test_a_finetuned_model_inherits_whatever_its_base_states(tmp_path, metadata, stated):
+    """After hours of training, no licence of the base may stand between the model and its card."""
+    (tmp_path / "README.md").write_text(f"---\n{metadata}\n---\n\n# Base\n")
+    run = FineTuning("depth", str(tmp_path), "NYUv2", {"rmse": 0.4}, {}, "native size")
+    card = render_finetuned_card(PixioConfig.preset("pixio-tiny"), run, "mine")
+    data = ModelCard(card).data
+    assert (data.get("license"), data.get("license_name")) == stated
+    assert f"`{stated[1] or stated[0]}`" in card
 
 
 def test_other_sizes_are_not_called_metas():

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from ..data.labelled.batches import DepthCollator
 from ..data.labelled.paired_augmentation import AugmentedDataset, DepthAugmentation
 from ..heads import NUM_TAPS
-from ..model_cards.results import ResultTable
+from ..model_cards.results import ResultTable, find_published_depth
 from ..shown_text import markdown_text
 from ..training.optimization import (
     DEPTH_HEAD_LEARNING_RATES,
@@ -30,7 +30,7 @@ from ..training.optimization import (
 from .depth import evaluate_depth
 from .prediction import PredictionOptions
 from .probes import FUSION_HIDDEN_SIZE, NECK_HIDDEN_SIZES, ProbeModel, fit_crop_size, load_probe
-from .results import build_report, find_published_depth
+from .results import build_report
 
 _PROCESS = Path("/proc/self")
 

@@ -45,7 +45,8 @@ def evaluate_reconstruction(
 
     Args:
         predict: see `model_predictor` for a model, and `evaluation.reconstruction_baselines`.
-        samples: a data set or any iterable of `{"pixel_values": (V, 3, H, W), "labels": {...}}` each, as ViewDataset yields them.
+        samples: a data set, or any iterable, of `{"pixel_values": (V, 3, H, W), "labels": {...}}` each, as ViewDataset
+            yields them.
         batch_size: sets per forward pass; 10 in the protocol.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 from transformers.dynamic_module_utils import get_relative_import_files
 
 from ..configuration_pixio import PixioConfig
-from ..files import file_in_progress
+from ..files import write_bytes
 from ..modeling_pixio import PixioModel
 from ..registration import AUTO_CLASSES
 from ..text_files import read_json_object
@@ -61,8 +61,7 @@ def write_remote_code(folder: str | Path) -> list[Path]:
     for path, values in configurations.items():
         contents[path] = (json.dumps(values, indent=2, sort_keys=True) + "\n").encode()
     for target, content in contents.items():
-        with file_in_progress(target) as partial:
-            partial.write_bytes(content)
+        write_bytes(target, content)
     return list(contents)
 
 
