@@ -30,8 +30,11 @@ SCENES_PER_CHUNK = 32
 class RenderedSet(Protocol):
     """What a cached set depends on, and how its arrays are rendered; a frozen dataclass, whose fields are stored."""
 
-    num_scenes: int
-    first_seed: int
+    @property
+    def num_scenes(self) -> int: ...
+
+    @property
+    def first_seed(self) -> int: ...
 
     @property
     def folder_name(self) -> str: ...

@@ -143,7 +143,7 @@ def read_scene_meta(folder: Path) -> SceneDescription:
         if depth_key is None:
             continue
         values = [camera.get(key) for key in ("fl_x", "fl_y", "cx", "cy")]
-        size = (camera.get("h"), camera.get("w"))
+        height, width = camera.get("h"), camera.get("w")
         frames.append(
             Frame(
                 image=_path_of(folder, entry, "image" if "image" in entry else "file_path", where),
@@ -151,7 +151,7 @@ def read_scene_meta(folder: Path) -> SceneDescription:
                 mask=None,
                 intrinsics=check_intrinsics(values, where),
                 camera_to_world=check_pose(entry.get("transform_matrix"), "transform_matrix", where),
-                size=(int(size[0]), int(size[1])) if all(isinstance(side, int) for side in size) else None,
+                size=(height, width) if isinstance(height, int) and isinstance(width, int) else None,
             )
         )
     if not frames:
