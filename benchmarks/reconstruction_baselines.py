@@ -97,7 +97,7 @@ def main() -> None:
     args = parser.parse_args()
     train = SyntheticViewSet(args.num_mean_scenes, 1, 0, SIZE, cache_dir=args.cache_dir)
     held_out = SyntheticViewSet(args.num_scenes, 4, HELD_OUT_SEEDS.start, SIZE, cache_dir=args.cache_dir)
-    mean = MeanScene.measure(ViewDataset(train, 1, views_in_turn=True)[index] for index in range(len(train)))
+    mean = MeanScene.measure(ViewDataset(train, 1, views_in_turn=True))
     depth_model = PixioForDepthEstimation.from_pretrained(find_checkpoint(args.depth_model), dtype=torch.float32)
     depth = depth_model_predictor(depth_model, mean.intrinsics)
     predictors = {"mean depth, one place": mean.predict, f"{args.depth_model} per view, one place": depth}

@@ -92,7 +92,7 @@ def open_baselines(args: EvaluationArguments, side: int) -> dict[str, Predict]:
     model = PixioForDepthEstimation.from_pretrained(find_checkpoint(args.depth_model), dtype=torch.float32)
     kind = SYNTHETIC_DATASETS[args.dataset]
     scenes = SyntheticViewSet(4 if args.smoke else NUM_MEAN_SCENES, 1, 0, side, kind, cache_dir=args.cache_dir)
-    mean = MeanScene.measure(ViewDataset(scenes, 1, views_in_turn=True)[index] for index in range(len(scenes)))
+    mean = MeanScene.measure(ViewDataset(scenes, 1, views_in_turn=True))
     return {
         "mean depth, one place": mean.predict,
         f"{args.depth_model} per view, one place": depth_model_predictor(model, mean.intrinsics),

@@ -152,11 +152,10 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         if pixel_values is None:
             raise ValueError("You have to specify pixel_values.")
         self.check_views(pixel_values, view_chunk_size)
-        size = dense_size or (pixel_values.shape[3], pixel_values.shape[4])
-        true_views = (
-            None if labels is None else ViewLabels.read(labels, (pixel_values.shape[0], pixel_values.shape[1], *size))
-        )
-        raw, states = self.predict_raw(pixel_values, geometric_inputs, view_chunk_size, size, **kwargs)
+        batch_size, num_views, _, *size = pixel_values.shape
+        height, width = dense_size or size
+        true_views = None if labels is None else ViewLabels.read(labels, (batch_size, num_views, height, width))
+        raw, states = self.predict_raw(pixel_values, geometric_inputs, view_chunk_size, (height, width), **kwargs)
         loss, loss_terms = None, None
         if true_views is not None:
             loss, loss_terms = reconstruction_loss(raw, true_views, loss_preset, use_confidence=self.training)

@@ -1,7 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Scenes with several views as a torch data set of what PixioForReconstruction takes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -92,6 +92,9 @@ class ViewDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.source) * self.sets_per_scene
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int | ViewRequest) -> dict[str, Any]:
         if isinstance(index, ViewRequest):
