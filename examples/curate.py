@@ -40,6 +40,7 @@ from pixio_hf.data.curation.shard_statistics import measure_shard
 from pixio_hf.data.curation.statistics_files import locate_statistics, read_finished, write_statistics
 from pixio_hf.data.streaming.shards import find_shards
 from pixio_hf.data.streaming.stream import check_damage
+from pixio_hf.files import file_in_progress
 from pixio_hf.script_exit import run_script
 from pixio_hf.synthetic import TRAIN_SEEDS, SyntheticSceneDataset
 
@@ -217,11 +218,9 @@ def refuse_folders_of_data(dataset: str, shards: list[str], files: Iterable[Path
 
 def write_smoke_shards(folder: Path) -> None:
     """Two tars of three rendered scenes each."""
-    folder.mkdir(parents=True, exist_ok=True)
     scenes = SyntheticSceneDataset(6, TRAIN_SEEDS.start, 64)
     for number in range(2):
-        partial = folder / f".{number}.partial"
-        with tarfile.open(partial, "w") as archive:
+        with file_in_progress(folder / f"{number}.tar") as partial, tarfile.open(partial, "w") as archive:
             for index in range(3 * number, 3 * number + 3):
                 buffer = io.BytesIO()
                 PIL.Image.fromarray(scenes[index]["image"].permute(1, 2, 0).numpy()).save(buffer, "PNG")
@@ -229,7 +228,6 @@ def write_smoke_shards(folder: Path) -> None:
                 member.size = buffer.tell()
                 buffer.seek(0)
                 archive.addfile(member, buffer)
-        os.replace(partial, folder / f"{number}.tar")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from torch import nn
 
 from pixio_hf import PixioForDepthEstimation, PixioModel
 from pixio_hf.evaluation.probes import ProbeModel, fit_crop_size, load_probe
-from pixio_hf.evaluation.results import PublishedDepth, find_published_depth
+from pixio_hf.evaluation.published import PublishedDepth, find_published_depth
 from pixio_hf.model_cards.results import PUBLISHED
 from pixio_hf.vit_encoders import FAMILIES, find_normalization
 from tests.tiny_models import random_images, randomize_weights, tiny_config

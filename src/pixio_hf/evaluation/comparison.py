@@ -30,7 +30,8 @@ from ..training.optimization import (
 from .depth import evaluate_depth
 from .prediction import PredictionOptions
 from .probes import FUSION_HIDDEN_SIZE, NECK_HIDDEN_SIZES, ProbeModel, fit_crop_size, load_probe
-from .results import build_report, find_published_depth
+from .published import find_published_depth
+from .results import build_report
 
 _PROCESS = Path("/proc/self")
 
