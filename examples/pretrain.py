@@ -80,11 +80,16 @@ class PretrainingArguments:
     dataset: str | None = field(
         default=None,
         metadata={
-            "help": "synthetic-rooms, synthetic-outdoor, synthetic-mixed; a folder of images; a folder, pattern or address"
-            " of .tar or .parquet shards; or OWNER/NAME on the Hub."
+            "help": "synthetic-rooms, synthetic-mixed and others of pixio_hf.synthetic; a folder of images; a folder,"
+            " pattern or address of .tar or .parquet shards; or OWNER/NAME on the Hub. Folders and rendered scenes can be"
+            " mixed by weights: '4 x kitchens + flowers + synthetic-rooms'."
         },
     )
     num_scenes: int = field(default=32_768, metadata={"help": "Synthetic scenes to render."})
+    scene_version: int = field(default=2, metadata={"help": "Of the synthetic scenes: 1 or 2."})
+    scene_photographs: str | None = field(
+        default=None, metadata={"help": "Folder of photographs that synthetic scenes show on their surfaces."}
+    )
     cache_dir: str | None = field(default=None, metadata={"help": "Render synthetic scenes once, into this folder."})
     num_render_workers: int = field(default=0, metadata={"help": "Processes that render the cache."})
     crop_scale_min: float | None = field(
@@ -191,6 +196,8 @@ def main(args: PretrainingArguments) -> None:
         num_scenes=8 if args.smoke else args.num_scenes,
         cache_dir=args.cache_dir,
         num_render_workers=args.num_render_workers,
+        scene_version=args.scene_version,
+        scene_photographs=args.scene_photographs,
     )
 
     model.set_attn_implementation(args.attn_implementation)

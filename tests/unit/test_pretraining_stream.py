@@ -267,3 +267,57 @@ def test_options_out_of_range(options):
 def test_places_out_of_range(place):
     with pytest.raises(ValueError, match="rank < world_size"):
         ReaderPlace(*place)
+
+
+# Mixtures
+
+
+def write_two_folders(tmp_path: Path) -> str:
+    for name, count in (("few", 3), ("many", 8)):
+        (tmp_path / name).mkdir()
+        for index in range(count):
+            (tmp_path / name / f"{name}-{index}.png").write_bytes(encode_color(0, index))
+    return f"2 x {tmp_path}/few + {tmp_path}/many"
+
+
+def test_a_mixture_gives_each_sample_as_often_as_its_weight(tmp_path):
+    mixture = write_two_folders(tmp_path)
+    for place in (ReaderPlace(), ReaderPlace(0, 1, 3)):
+        stream = make_stream(mixture, place)
+        epochs = [Counter(), Counter()]
+        for reader in range(place.num_readers):
+            for epoch, keys in zip(epochs, keys_of_epochs(stream, reader, 2), strict=True):
+                epoch.update(keys)
+        expected = {f"few-{i}.png": 2 for i in range(3)} | {f"many-{i}.png": 1 for i in range(8)}
+        assert epochs == [expected, expected]
+    seeds = [item["seed"] for item in take(make_stream(mixture, ReaderPlace()), 14)]
+    assert len(set(seeds)) == 14
+
+
+def test_a_mixture_with_rendered_scenes_goes_on_from_any_position(tmp_path):
+    mixture = write_two_folders(tmp_path) + " + synthetic-rooms"
+    items = take(make_stream(mixture, ReaderPlace()), 40)
+    assert {item["key"].split("-")[0].split(" ")[0] for item in items} == {"few", "many", "scene"}
+    for start in (1, 24, 25, 30):
+        stream = make_stream(mixture, ReaderPlace(), [items[start - 1]["position"]])
+        assert_same_items(take(stream, 40 - start), items[start:])
+
+
+def test_another_mixture_is_another_stream(tmp_path):
+    mixture = write_two_folders(tmp_path)
+    state = PretrainingLoader(open_source(mixture, 16, 0), StreamOptions(16), ReaderPlace(), 2).state_dict()
+    other = PretrainingLoader(open_source(mixture[4:], 16, 0), StreamOptions(16), ReaderPlace(), 2)
+    with pytest.raises(ValueError, match="Cannot resume"):
+        other.load_state_dict(state)
+
+
+def test_mixtures_that_cannot_be_made_say_why(tmp_path):
+    mixture = write_two_folders(tmp_path)
+    (tmp_path / "shards").mkdir()
+    write_color_shards(tmp_path / "shards", [2])
+    for wrong, message in (
+        (f"{mixture} + {tmp_path}/shards", "Shards"),
+        (f"{mixture} + 0 x {tmp_path}/few", "weight 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            open_source(wrong, 16, 0)

@@ -20,7 +20,7 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from pixio_hf.files import write_json
-from pixio_hf.synthetic.rendering import render_scenes
+from pixio_hf.synthetic.rendering import open_photographs, render_scenes
 from pixio_hf.synthetic.scenes import SceneKind
 from pixio_hf.synthetic.seeds import SCENE_GENERATOR_VERSION
 
@@ -38,6 +38,10 @@ class RenderedSet(Protocol):
 
     @property
     def folder_name(self) -> str: ...
+
+    def describe(self) -> dict[str, Any]:
+        """What is stored beside the arrays, fit for JSON."""
+        ...
 
     def arrays(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
         """Shape of one scene's part, and type, of every array by name."""
@@ -58,19 +62,34 @@ class SceneSetKey:
     num_scenes: int
     supersample: bool = False
     generator_version: int = SCENE_GENERATOR_VERSION
+    photographs: str | None = None
+    """Folder of the photographs, whose contents name the cache."""
 
     @property
     def folder_name(self) -> str:
         samples = "-2x2" if self.supersample else ""
         seeds = f"seeds{self.first_seed}-{self.num_scenes}scenes"
-        return f"{self.kind}-{self.image_size}px{samples}-{seeds}-v{self.generator_version}"
+        name = f"{self.kind}-{self.image_size}px{samples}-{seeds}-v{self.generator_version}"
+        pictures = open_photographs(self.photographs, self.generator_version)
+        return name if self.photographs is None or pictures is None else f"{name}-{pictures.fingerprint}"
+
+    def describe(self) -> dict[str, Any]:
+        """What is stored beside the arrays: every field but the place of the photographs."""
+        return {name: value for name, value in asdict(self).items() if name != "photographs"}
 
     def arrays(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
         size = self.image_size
         return {"images": ((3, size, size), np.uint8), "depth": ((size, size), np.float32)}
 
     def render(self, seeds: Sequence[int]) -> dict[str, np.ndarray]:
-        batch = render_scenes(seeds, self.image_size, self.kind, supersample=self.supersample)
+        batch = render_scenes(
+            seeds,
+            self.image_size,
+            self.kind,
+            supersample=self.supersample,
+            version=self.generator_version,
+            photographs=self.photographs,
+        )
         return {"images": batch.images.numpy(), "depth": batch.depth.numpy()}
 
 
@@ -96,7 +115,7 @@ def open_or_render(cache_dir: str | os.PathLike, key: RenderedSet, num_workers: 
 
 
 def _open(folder: Path, key: RenderedSet) -> dict[str, np.ndarray]:
-    stored, wanted = json.loads((folder / "scenes.json").read_text()), _describe(key)
+    stored, wanted = json.loads((folder / "scenes.json").read_text()), key.describe()
     if stored != wanted:
         raise ValueError(f"{folder} holds the scenes {stored}, not {wanted}: delete that folder to render it anew.")
     opened = {}
@@ -107,10 +126,6 @@ def _open(folder: Path, key: RenderedSet) -> dict[str, np.ndarray]:
             raise ValueError(f"{file} holds {array.dtype} {array.shape}: delete the folder to render it anew.")
         opened[name] = array
     return opened
-
-
-def _describe(key: RenderedSet) -> dict[str, Any]:
-    return asdict(key)  # pyright: ignore[reportArgumentType], it is a dataclass
 
 
 def _render_into(folder: Path, key: RenderedSet, num_workers: int) -> None:
@@ -140,7 +155,7 @@ def _render_into(folder: Path, key: RenderedSet, num_workers: int) -> None:
             bar.update(len(chunks[index]))
     for name, path in partial.items():
         os.replace(path, folder / f"{name}.npy")
-    write_json(folder / "scenes.json", _describe(key))
+    write_json(folder / "scenes.json", key.describe())
     progress_path.unlink()
 
 

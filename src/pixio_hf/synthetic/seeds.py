@@ -14,7 +14,7 @@ HELD_OUT_SEEDS = range(20_000_000, 20_100_000)
 """Seeds of the synthetic scenes to evaluate on: never overlapping `TRAIN_SEEDS`."""
 
 SCENE_GENERATOR_VERSION = 1
-"""Changes whenever a seed starts to mean another picture; part of every cache key."""
+"""What a seed means where nothing else is asked for; part of every cache key. The training scripts ask for version 2."""
 
 Choice = TypeVar("Choice")
 _DRAWS_AT_ONCE = 1024

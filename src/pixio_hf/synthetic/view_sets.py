@@ -3,7 +3,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,10 @@ class ViewSetKey:
         seeds = f"seeds{self.first_seed}-{self.num_scenes}scenes-{self.num_views}views"
         versions = f"v{self.generator_version}.{self.view_generator_version}"
         return f"{self.kind}-{self.image_size}px{samples}{moved}-{seeds}-{versions}"
+
+    def describe(self) -> dict[str, Any]:
+        """What is stored beside the arrays: every field."""
+        return asdict(self)
 
     def arrays(self) -> dict[str, tuple[tuple[int, ...], type[np.generic]]]:
         views, size = self.num_views, self.image_size

@@ -160,8 +160,8 @@ def open_pretraining_stream(
     """Open a data set to pre-train on, as endless batches that can be resumed.
 
     Args:
-        dataset: synthetic-rooms, synthetic-outdoor, synthetic-mixed; a folder of images; a folder, pattern or address of
-            .tar shards (WebDataset layout) or .parquet shards; or OWNER/NAME on the Hub (`open_source`).
+        dataset: a name of SYNTHETIC_DATASETS; a folder of images; a folder, pattern or address of .tar shards (WebDataset
+            layout) or .parquet shards; OWNER/NAME on the Hub; or a weighted mixture (`open_source`).
         source_options: further arguments of `open_source`.
 
     Raises:
