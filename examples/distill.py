@@ -12,9 +12,10 @@ a config.json of any size, both with random weights, or a checkpoint to start fr
 its image processor, in OUTPUT_DIR/students/NAME. The teacher is a Pixio checkpoint, or a DINOv2, DINOv3, ViT or ViTMAE of
 transformers; its patch grid has to be the students' (pixio_hf.training.teachers says which of its tokens are taken).
 
-The learning rate follows from the recipe's base rate and the total batch, over processes and gradient accumulation. Crops
-and masks belong to the samples: N processes do what one does with N times the batch, and all students see the same patches.
-With examples/accelerate_configs/fsdp2_5b.yaml the students are sharded over the GPUs (FSDP2); each GPU has a whole teacher.
+The learning rate follows from the recipe's base rate and the total batch, over processes and gradient accumulation.
+Crops and masks depend only on the sample: N processes do what one does with N times the batch, and all students see
+the same patches. With examples/accelerate_configs/fsdp2_5b.yaml the students are sharded over the GPUs (FSDP2); each
+GPU has a whole teacher.
 
 The default data set is rendered, not photographed: synthetic rooms of pixio_hf.synthetic. --dataset takes
 your own images instead, a folder or shards. Interrupt it at any time; the same command continues from the last checkpoint.

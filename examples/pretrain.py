@@ -8,8 +8,9 @@
         examples/pretrain.py --recipe h16-imagenet --output_dir runs/h16
     python examples/pretrain.py --smoke --output_dir runs/smoke
 
---recipe sets what no other argument sets; the learning rate follows from its base rate and the total batch, over processes
-and gradient accumulation. Crops and masks belong to the samples: N processes do what one does with N times the batch.
+--recipe sets what no other argument sets; the learning rate follows from its base rate and the total batch, over
+processes and gradient accumulation. Crops and masks depend only on the sample: N processes do what one does with N
+times the batch.
 
 The default data set is rendered, not photographed: synthetic rooms of pixio_hf.synthetic. A folder of images
 or shards (.tar in WebDataset layout, .parquet; local or on the Hub) take their place with --dataset. Interrupt or kill it

@@ -37,7 +37,7 @@ def to_millimetres(depth: np.ndarray) -> np.ndarray:
 
 
 def describe_unknown(depth: np.ndarray) -> str:
-    """What of a depth (H, W) in metres `to_millimetres` cannot hold, in words; empty where it holds everything."""
+    """Which depths of a map (H, W) in metres `to_millimetres` cannot hold, in words; empty if none."""
     num_far = num_near = num_wrong = 0
     for band in _row_bands(depth):
         rounded = np.rint(1000 * depth[band].astype(np.float64))
@@ -60,7 +60,7 @@ def describe_unknown(depth: np.ndarray) -> str:
 
 
 def _fits(rounded: np.ndarray) -> np.ndarray:
-    """Where a whole number of millimetres fits into 16 bits beside 0, which means unknown; NaN does not."""
+    """True where millimetres fit into 16 bits and are not 0, which means unknown; NaN does not fit."""
     return (rounded >= 1) & (rounded <= MAX_MILLIMETRES)
 
 

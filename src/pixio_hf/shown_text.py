@@ -1,7 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Names of files, models and classes as they are shown: in print, in pictures and in Markdown. Pure functions.
+"""Names of files, models and classes made fit for terminals, pictures and Markdown. Pure functions.
 
-Users' text may hold anything: mathematics of matplotlib, line ends, bytes that are not UTF-8, characters that no font has.
+Users' text may hold anything: matplotlib's $, line ends, bytes that are not UTF-8, characters that no font has.
 """
 
 import re
@@ -43,14 +43,14 @@ def plot_text(text: object, longest: int = _LONGEST) -> str:
 
 
 def markdown_text(text: object, longest: int = _LONGEST) -> str:
-    """Text for Markdown pages and cells of tables, in which no character means anything but itself."""
+    """Text for Markdown pages and table cells, with all special characters escaped."""
     escaped = re.sub(r"([\\`*\[\]<>|])", r"\\\1", show_text(text, longest))
-    # Within words an underscore means nothing.
+    # Inside a word, Markdown leaves underscores alone.
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped)
 
 
 def _has_lone_surrogates(text: str) -> bool:
-    """Whether there are surrogates that stand for no byte."""
+    """Whether there are surrogates that do not stand for a byte."""
     return any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text)
 
 

@@ -33,7 +33,7 @@ FINAL_NORMS = {
 FAMILIES = tuple(FINAL_NORMS)
 # Never trained, or not used for whole images: a checkpoint may lack them.
 _OPTIONAL_WEIGHTS = ("pooler.", "embeddings.mask_token")
-# What the image processors of the published checkpoints say, for those that come without one. All others: ImageNet's.
+# Normalisation of published checkpoints, for copies without an image processor. All others: ImageNet's.
 _OTHER_NORMALIZATIONS = {"vit": (IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD)}
 STATED = "its image processor"
 
@@ -55,7 +55,7 @@ class VitEncoder(nn.Module):
     """
 
     def __init__(self, model: Any, has_final_norm: bool = True):
-        """Take over an encoder as its AutoModel class builds it; ViT's pooler, which no token passes, is removed.
+        """Take over an encoder as its AutoModel class builds it; ViT's pooler is not used and is removed.
 
         Args:
             has_final_norm: whether tokens pass the final LayerNorm, that of the last block for every block; else it is
@@ -114,7 +114,7 @@ class VitEncoder(nn.Module):
         if self.model_type in ("vit", "vit_mae"):  # the others always fit their positions to the image
             options["interpolate_pos_encoding"] = True
         if self.model_type == "vit_mae":
-            # Ascending noise: left to itself MAE shuffles the patches, even where none is masked.
+            # Ascending noise, because MAE shuffles the patches even if none is masked.
             num_patches = (pixel_values.shape[-2] // self.patch_size) * (pixel_values.shape[-1] // self.patch_size)
             noise = torch.arange(num_patches, device=pixel_values.device, dtype=torch.float32)
             options["noise"] = noise.expand(len(pixel_values), -1)

@@ -85,6 +85,6 @@ def set_up(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `pixio-hf`; without arguments those of the process."""
-    # Without a handler a polite kill would end the process at once, and its temporary files would stay.
+    # Without a handler SIGTERM would end the process at once, and its temporary files would stay.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     app(arguments, prog_name="pixio-hf")

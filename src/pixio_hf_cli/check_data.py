@@ -143,7 +143,7 @@ def check_data(
 
 
 def describe_split(split: "Split", readable: list[int]) -> dict[str, Any]:
-    """Everything known of a split after reading it, for report.json."""
+    """What is known about a split after reading it, for report.json."""
     sizes = {f"{height} x {width}": count for (height, width), count in split.survey.sizes.most_common()}
     nothing = () if len(split.samples) else ("There is no sample.",)
     problems = (*split.problems, *nothing, *split.survey.problems())
@@ -159,7 +159,7 @@ def describe_split(split: "Split", readable: list[int]) -> dict[str, Any]:
 
 
 def split_lines(split: "Split", report: dict[str, Any]) -> list[str]:
-    """The summary of a split for people: equal sentences once, long lists cut; report.json has them whole."""
+    """The summary of a split for people: similar sentences once, long lists cut; report.json has everything."""
     sizes = list(report["sizes_height_x_width"].items())
     shown = ", ".join(f"{size} ({count})" for size, count in sizes[:3]) + (
         f" and {len(sizes) - 3} more" if len(sizes) > 3 else ""
@@ -185,9 +185,9 @@ def name_options(text: str) -> str:
 
 
 def group_equal(texts: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Sentences of which those that differ in names and numbers only are said once, with a count and the first few.
+    """Sentences that differ only in names and numbers are said once, with a count and the first few.
 
-    names: of the samples; they count as the same word wherever they occur.
+    names: of the samples; all of them count as the same word.
     """
     known = set(names)
     groups: dict[str, list[str]] = {}

@@ -136,7 +136,7 @@ def compare(
             **asdict(recipe),
         }
         del settings["num_workers"]
-        # As JSON gives them back, so that they can be compared with those of a file.
+        # Once through JSON, so that they can be compared with the settings in a file.
         settings = json.loads(json.dumps(settings))
         rows = {} if overwrite else read_rows(out / "comparison.json", settings)
         wanted = [(model, head) for model in models for head in head_names]
@@ -174,7 +174,7 @@ def compare(
 
 
 def check_choices(models: Sequence[str], heads: Sequence[str], recipe: "ComparisonRecipe") -> None:
-    """Raise ValueError for what would only come up rows later: models that are not there, heads that do not fit."""
+    """Raise ValueError for what would otherwise fail rows later: missing models, heads that do not fit."""
     from pixio_hf.configuration_pixio import HEAD_TYPES
     from pixio_hf.evaluation.probes import fit_crop_size
     from pixio_hf.heads import dpt_tap_blocks

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .loading import LoadedModel
 
 MAX_WINDOWED_PIXELS = 24 * 10**6
-"""Windows at a photo's own size need all of its pixels as floats, several times over: about 2 GB from here on."""
+"""Windows at a photo's own size hold all of its pixels as floats several times: about 2 GB at this size."""
 SYNTHETIC_TAG = "synthetic-data"
 """Tag of the cards of checkpoints that were trained on rendered rooms only."""
 
@@ -109,7 +109,7 @@ def load_depth_model(
 
 
 def describe_training(model_name: str) -> str:
-    """One line where the card in a checkpoint's folder says that it knows rendered rooms only, else an empty string."""
+    """One line if a checkpoint's card says that it was trained on rendered rooms only, else an empty string."""
     from huggingface_hub import ModelCard
 
     from pixio_hf.bundled import find_checkpoint
@@ -133,7 +133,7 @@ def predict_depth(loaded: "LoadedModel", photo: "np.ndarray", size: int | None =
     the photo's own size unless `size` is given.
 
     Raises:
-        ValueError: a photo too large for what is seen of it at once.
+        ValueError: a photo that is too large to be predicted at once.
     """
     import torch
 
@@ -165,7 +165,7 @@ def write_all(writers: Sequence[tuple[Path, Callable[[Path], None]]]) -> None:
     for path, write in writers:
         try:
             write(path)
-        except Exception as error:  # whatever it is, the other files can hold their part
+        except Exception as error:  # after any error the other files are still written
             problems.append(f"{show_name(path)} was not written: {error or type(error).__name__}")
     if problems:
         raise ValueError("; ".join(problems))

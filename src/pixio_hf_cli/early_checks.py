@@ -15,7 +15,7 @@ EXTRAS = {"demo": ("matplotlib",)}
 
 
 def require_extra(extra: str) -> None:
-    """Raise ValueError, with the command that helps, where packages of an extra of ours are not installed."""
+    """Raise ValueError, with the install command, if packages of one of our extras are missing."""
     missing = [package for package in EXTRAS[extra] if find_spec(package) is None]
     if missing:
         raise ValueError(
@@ -101,7 +101,7 @@ def check_targets(targets: Sequence[Path], out: Path, overwrite: bool) -> None:
 
 
 def check_folder(out: Path) -> None:
-    """Raise ValueError unless the output folder can be made and written into; makes nothing that stays."""
+    """Raise ValueError unless the output folder can be made and written into; leaves nothing behind."""
     place = Path(os.path.abspath(out))
     while not os.path.lexists(place) and place != place.parent:
         place = place.parent
@@ -109,7 +109,7 @@ def check_folder(out: Path) -> None:
         where = "" if os.path.abspath(out) == str(place) else f": {show_name(place)} is one"
         raise ValueError(f"--out {show_name(out)} is a file, not a folder{where}; name a folder.")
     try:
-        # Asked by doing it: permissions say nothing about read-only and special file systems.
+        # By trying it: permissions say nothing about read-only and special file systems.
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:

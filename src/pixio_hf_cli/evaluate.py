@@ -102,7 +102,7 @@ def with_window(
 
 
 def summarize(report: dict[str, Any], out: Path) -> str:
-    """The metrics in one line, and where the rest is."""
+    """The metrics in one line, and the folder of the rest."""
     shown = (
         f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
         for name, value in report["metrics"].items()

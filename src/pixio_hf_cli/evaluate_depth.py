@@ -91,7 +91,7 @@ def evaluate_depth(
         )
         items = take_first(items, num_images)
         loaded = load_model(PixioForDepthEstimation, source, device, dtype, "depth head")
-        # Synthetic scenes have no rules of their own.
+        # Synthetic scenes have no protocol.
         max_depth, rules = (config.max_depth, None) if data in SYNTHETIC_DATASETS else (judged.max_depth, judged.name)
         result = evaluation.evaluate_depth(loaded.model, loaded.processor, items, options, max_depth=max_depth)
         if not result.metrics["num_images"]:

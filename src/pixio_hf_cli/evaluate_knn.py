@@ -84,9 +84,9 @@ def evaluate_knn(
 
 
 def choose_neighbors(labels: Sequence[int]) -> list[int]:
-    """The protocol's numbers of neighbours that a training set has images for, or one that suits a small set; says so.
+    """Every k of the protocol that the training set is large enough for, else one for a small set; prints them.
 
-    Below ten images it is the size of the smallest class: more would be voted down by the larger ones.
+    Below ten images k is the size of the smallest class: with more, larger classes would win every vote.
     """
     from tqdm.auto import tqdm
 

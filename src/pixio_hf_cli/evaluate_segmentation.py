@@ -68,7 +68,7 @@ def evaluate_segmentation(
         config = begin_evaluation(source, out, overwrite)
         options = PredictionOptions(batch_size=batch_size, flip_test=flip_test, tight_windows=tight_windows)
         options = with_window(options, window, config.window_size or WINDOW_SIZE, config.patch_size)
-        # A folder of one's own has no names, the model may.
+        # A user's own folder has no class names; the model may have some.
         names = [config.id2label[index] for index in range(config.num_labels)]
         if data in SYNTHETIC_DATASETS:
             if names != list(DISTANCE_CLASSES):

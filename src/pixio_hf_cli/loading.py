@@ -52,7 +52,7 @@ def load_model(
 ) -> LoadedModel:
     """Load weights and image processor of a checkpoint that `find_checkpoint` found, ready to predict.
 
-    `overrides` are configuration fields. `needs` says in words what a checkpoint must hold beside the encoder.
+    `overrides` are configuration fields. `needs` names what a checkpoint must hold in addition to the encoder.
 
     Raises:
         ValueError: unreadable, incomplete (nothing is left at random values), or a device that is not there.

@@ -28,10 +28,10 @@ _OTHER_NAMES = {
 
 
 class plain_errors:  # noqa: N801 - used as a function: `with plain_errors():`
-    """Turn what a user can mend (wrong values, unreadable files) into one line on stderr and exit code 2.
+    """Turn errors that a user can fix (wrong values, unreadable files) into one line on stderr and exit code 2.
 
-    The models' names and the packages of an extra are looked at first, before anything heavy is imported.
-    PIXIO_HF_TRACEBACK=1 in the environment, or --verbose, shows the traceback instead.
+    Names of models and packages of an extra are checked first, before anything heavy is imported. PIXIO_HF_TRACEBACK=1
+    in the environment, or --verbose, shows the traceback instead.
 
     Args:
         models: names that have to stand for a checkpoint.
@@ -66,7 +66,7 @@ class plain_errors:  # noqa: N801 - used as a function: `with plain_errors():`
 
 def find_command() -> Any:
     """The command that is running; None outside of one."""
-    # Newer versions of Typer carry a copy of Click, of which only this base class tells.
+    # Newer versions of Typer bundle Click; this base class tells which copy is in use.
     click = typer.Context.__mro__[1].__module__.rpartition(".")[0]
     context = import_module(f"{click}.globals").get_current_context(silent=True)
     return context and context.command
@@ -75,7 +75,7 @@ def find_command() -> Any:
 def name_options(message: str, command: Any) -> str:
     """The message with each name of a parameter replaced by its option, from a table of the command's own options.
 
-    Names of one word are words of English too, so they count only where a value follows: "seed=3", "seed must be".
+    One-word names are also English words, so they count only before a value: "seed=3", "seed must be".
     """
     if command is None:
         return message
@@ -92,7 +92,7 @@ def name_options(message: str, command: Any) -> str:
 
 @contextmanager
 def verbosity(verbose: bool, quiet: bool) -> Iterator[None]:
-    """Within it, commands show more or less; set by environment variables, as what reads them is not imported yet."""
+    """Inside it, commands show more or less. Set by environment variables, as their readers are not imported yet."""
     wanted = VERBOSE if verbose else QUIET if quiet else {}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

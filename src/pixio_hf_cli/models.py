@@ -104,7 +104,7 @@ def count_parameters(weights: Path) -> int:
 
 
 def format_row(model: dict[str, Any]) -> tuple[str, ...]:
-    """Cells of one model for people."""
+    """Table cells of one model."""
     kind = "bundled" if model["kind"] == "bundled" else f"official: {model['stands_for']}"
     return (
         model["name"],

@@ -20,7 +20,7 @@ from pixio_hf.photos import read_photo
 from .early_checks import show_name
 
 MAX_PATCHES = 16384
-"""Attention is quadratic in patches; more than these (2048 x 2048 pixels) asks for windows."""
+"""Attention is quadratic in patches; above this number (2048 x 2048 pixels) use windows."""
 
 Failures = list[tuple[Path, str]]
 
@@ -34,7 +34,7 @@ def process_photos(photos: Sequence[Path], process: Callable[[Path], None], titl
                 # Cameras of 100 megapixels exist; what is beyond Pillow's limit is an error all the same.
                 warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
                 process(photo)
-        except Exception as error:  # no photo ends the work on the others, whatever it led to
+        except Exception as error:  # no error of one photo may stop the others
             known = isinstance(error, ValueError | OSError | torch.OutOfMemoryError)
             failures.append((photo, str(error) if known else f"{type(error).__name__}: {error}"))
     return failures

@@ -87,7 +87,7 @@ def test_students_on_the_command_line(distill):
 
 
 def test_recipes(distill):
-    """SPEC 4.3."""
+    """The tables of docs/specification.md 4.3."""
     for name, mask_ratio, drop_path_rate in (
         ("5b-to-1b", 0.5, 0.4),
         ("5b-to-h", 0.5, 0.4),

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The pre-training recipes against the table of SPEC 3.3."""
+"""The pre-training recipes against the table of docs/specification.md 3.3."""
 
 import pytest
 

@@ -221,7 +221,7 @@ def time_per_image(model: nn.Module, image_size: int, device: torch.device, num_
 
 
 def reset_peak_memory(device: torch.device) -> bool:
-    """Start counting the peak anew; False where the system cannot: there, `peak_memory` must not be read."""
+    """Reset the peak; False if the system cannot do that: then `peak_memory` must not be used."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return True

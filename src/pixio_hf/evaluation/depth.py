@@ -18,7 +18,7 @@ from .processes import gather_rows, share_items
 
 @dataclass(frozen=True)
 class DepthEvaluation:
-    """Means over images with their counts; of every image index, name, whether used, and nine numbers; and the time."""
+    """Means over images, with counts; index, name, whether used, and nine numbers of every image; and the time."""
 
     metrics: dict[str, Any]
     rows: list[dict[str, Any]]

@@ -23,7 +23,7 @@ FUSION_HIDDEN_SIZE = 256
 
 @dataclass(frozen=True)
 class ProbeConfig:
-    """What the evaluation asks of a depth model's configuration; depths in metres."""
+    """What the evaluation needs of a depth model's configuration; depths in metres."""
 
     model_type: str
     patch_size: int

@@ -30,7 +30,7 @@ class BestWeights:
         return json.loads(file.read_text()) if file.is_file() else None
 
     def offer(self, step: int, metrics: Mapping[str, Any], model: nn.Module) -> bool:
-        """Keep the weights that were evaluated if they are the best; a metric that is no number never is.
+        """Keep the evaluated weights if they are the best so far; a metric that is NaN is never the best.
 
         Raises:
             ValueError: the metric is not among them.
@@ -53,7 +53,7 @@ class BestWeights:
         """Give the model the kept weights.
 
         Raises:
-            ValueError: they are those of another model, or of another choice of what is trained.
+            ValueError: the weights belong to another model, or to another choice of trained parts.
         """
         kept, state = load_file(self.folder / "weights.safetensors"), trained_state(model)
         wrong = sorted(
@@ -83,8 +83,8 @@ def save_final_model(
 ) -> Any:
     """Write the weights of the best evaluation as OUTPUT_DIR/model, with the image processor; returns that model.
 
-    The folder appears when it is whole, with the card (of the model) where one is given. Low-rank adapters are written as
-    OUTPUT_DIR/adapter too, and merged into the weights of the model.
+    The folder appears when it is complete, with a card if `write_card` makes one. Low-rank adapters are also written
+    as OUTPUT_DIR/adapter, and merged into the weights of the model.
     """
     output_dir = Path(output_dir)
     best.load_into(trained)

@@ -47,10 +47,10 @@ def start_model(
 ) -> StartingModel:
     """The model that a run starts from: a checkpoint, or random weights of a preset.
 
-    The head of a checkpoint is kept where it was made by the same class, is of the same type and knows the same classes.
+    The head of a checkpoint is kept if it belongs to the same model class, head type and classes.
 
     Args:
-        class_names: of segmentation.
+        class_names: for segmentation.
         head: fields of the configuration.
 
     Raises:
@@ -83,7 +83,7 @@ def start_model(
 def _find_misfit(
     model_class: type, stored: PixioConfig, config: PixioConfig, class_names: tuple[str, ...] | None
 ) -> str:
-    """Why a checkpoint's head cannot be used; empty where it can."""
+    """Why a checkpoint's head cannot be used; empty if it can."""
     made_by = (stored.architectures or ["PixioModel"])[0]
     if made_by != model_class.__name__:
         return "the checkpoint holds none" if made_by == "PixioModel" else f"the checkpoint is a {made_by}"
@@ -101,7 +101,7 @@ def select_trainable(
 ) -> Any:
     """Freeze the encoder, put adapters into it, or neither; returns what is trained, on its device.
 
-    That is the model itself, or with adapters a `peft.PeftModel` around it: its layers are those of the model.
+    That is the model itself, or with adapters a `peft.PeftModel` around it, which shares its layers.
     """
     if args.model is None and (recipe.freeze_encoder or args.lora_rank):
         logger.warning("The encoder has random weights and they stay so: give --model.")

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What of a local folder belongs on the Hub, and whether it is whole; nothing here uses the network."""
+"""Which files of a local folder belong on the Hub, and whether they are complete; without the network."""
 
 import re
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Interrupting and resuming: checkpoints that appear whole or not at all, and are verified before they are loaded.
 
-A checkpoint is a folder with a manifest, written last, that lists the size and SHA-256 of every file. It is prepared under
-another name, forced to disk and renamed. Whatever a killed process or a full disk leaves behind fails the check and is
-passed over with a warning.
+A checkpoint is a folder with a manifest, written last, that lists the size and SHA-256 of every file. It is prepared
+under another name, forced to disk and renamed. What a killed process or a full disk leaves behind fails the check and
+is skipped with a warning.
 """
 
 import json
@@ -48,7 +48,7 @@ def list_checkpoints(output_dir: str | Path) -> list[int]:
 
 
 def find_last_checkpoint(output_dir: str | Path) -> tuple[Path, int] | None:
-    """Newest undamaged checkpoint of a run and its step, or None; warns about each damaged one it passes over."""
+    """Newest undamaged checkpoint of a run and its step, or None; warns about each damaged one that it skips."""
     for step in reversed(list_checkpoints(output_dir)):
         folder = checkpoint_path(output_dir, step)
         problem = find_damage(folder)
@@ -168,7 +168,7 @@ def save_run(
 
     Args:
         name: stem of each process's own file.
-        identity: what the run has to agree on with the one that goes on from here, fit for JSON.
+        identity: settings that a run which continues from here must share, fit for JSON.
     """
 
     def write(folder: str) -> None:
@@ -191,7 +191,7 @@ def resume_run(
     name: str = "process",
     identity: Mapping[str, Any] | None = None,
 ) -> int:
-    """Go on from the newest undamaged checkpoint of `save_run`: the steps that it was taken after, 0 where there is none.
+    """Continue from the newest undamaged checkpoint of `save_run`; returns its step, or 0 if there is none.
 
     Every process calls this, after preparing models and optimizers.
 
@@ -220,7 +220,7 @@ def find_shared_checkpoint(accelerator: Accelerator, output_dir: str | Path) -> 
 
 
 def check_same_run(output_dir: str | Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings of a new run; refuse a folder that holds a run with other ones, which could not be continued.
+    """Write the settings of a new run; refuse a folder with a run of other settings, which could not be continued.
 
     Raises:
         ValueError: names the settings that differ.
@@ -254,7 +254,7 @@ def lock_output_dir(output_dir: str | Path, patience: float = 60.0) -> IO[str]:
     deadline = time.monotonic() + patience
     while True:
         try:
-            # Locks of this kind belong to a process and not, as flock's do, also to the data workers it has forked.
+            # Unlike flock's, these locks belong to the process alone, not to the data workers that it forked.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except (BlockingIOError, PermissionError):

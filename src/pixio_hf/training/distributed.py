@@ -18,7 +18,7 @@ logger = logging.get_logger(__name__)
 
 
 def check_num_processes(accelerator: Accelerator) -> None:
-    """Raise where the launcher has started more processes than Accelerate knows of, each of which would train alone.
+    """Raise if the launcher started more processes than Accelerate knows of: each would train alone.
 
     Raises:
         ValueError: the two numbers differ.
@@ -64,9 +64,9 @@ def synchronize_batch_norm(model: nn.Module, device_type: str, num_processes: in
 
 
 def seed_pass(seed: int, step: int, index: int = 0, process: int = 0) -> None:
-    """Make what a forward pass draws (dropout, stochastic depth) a function of run, step, pass and process alone.
+    """Make random numbers of a forward pass (dropout, stochastic depth) depend only on run, step, pass and process.
 
-    So a resumed run draws what an uninterrupted one does, whatever else has drawn from torch's state in between.
+    So a resumed run draws the same as an uninterrupted one, whatever else used torch's random state meanwhile.
 
     Args:
         step: optimizer step, from 0.
@@ -97,11 +97,11 @@ def save_whole_model(
 
     Args:
         model_class: class of what is written. FSDP2 gives the model in memory a class of its own.
-        prefix: of the names to write, which lose it; such as "pixio." for the encoder alone.
+        prefix: write only names that start with it, without it; such as "pixio." for the encoder alone.
     """
     state_dict: Any = accelerator.get_state_dict(model)
     if accelerator.is_main_process:
-        with torch.device("meta"):  # a model without memory: the sharded one cannot be cast to another dtype
+        with torch.device("meta"):  # without memory; used because the sharded model cannot be cast to another dtype
             whole: Any = model_class(accelerator.unwrap_model(model).config)
         written = {
             key.removeprefix(prefix): value.to(dtype) for key, value in state_dict.items() if key.startswith(prefix)

@@ -55,9 +55,9 @@ def block_flops(num_tokens: int, width: int, mlp_ratio: int) -> int:
 def pretraining_flops(config: PixioConfig) -> float:
     """Operations of a forward and backward pass for one image of the native size: three times the forward pass.
 
-    Counts the work of the model, however it is done: encoder blocks on visible tokens, each as often as stochastic depth
-    keeps it on average; decoder blocks on all tokens; patch embedding of all patches, as in MAE; decoder embedding and
-    prediction. The patch embedding has no gradient of its input, which saves one of its three.
+    Counts the model's work, independent of the implementation: encoder blocks on visible tokens, each as often as
+    stochastic depth keeps it on average; decoder blocks on all tokens; patch embedding of all patches, as in MAE;
+    decoder embedding and prediction. The patch embedding has no gradient of its input, which saves one of its three.
     """
     num_blocks = num_mask_blocks(config.patch_grid_size, config.patch_grid_size, config.mask_grid_size)
     num_patches = config.patch_grid_size**2

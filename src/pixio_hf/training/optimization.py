@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-# peft puts names of its own in front of these.
+# peft puts its own names in front of these.
 _ENCODER = re.compile(r"(?:^|\.)pixio\.")
 _FINAL_NORM = re.compile(r"(?:^|\.)pixio\.layernorm\.")
 _BLOCK = re.compile(r"(?:^|\.)pixio\.layers\.(\d+)(?:\.|$)")
@@ -63,7 +63,7 @@ def weight_decay_groups(
 def encoder_and_head_groups(
     model: nn.Module, encoder_learning_rate: float, head_learning_rate: float, layer_decay: float = 1.0
 ) -> list[dict[str, Any]]:
-    """Split the trainable parameters of a head model into the rest and its encoder (`pixio`), each with its own rate.
+    """Split the trainable parameters of a model into its encoder (`pixio`) and the rest, each with its own rate.
 
     With a `layer_decay` below 1 the encoder is one group per depth: its final norm has the encoder's rate, the last block
     `layer_decay` times that, each block before it `layer_decay` times the next one's, and the embeddings the lowest.

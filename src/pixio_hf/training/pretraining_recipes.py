@@ -10,12 +10,12 @@ from typing import Any
 class PretrainingRecipe:
     """What differs between pre-trainings; the rate is that of a total batch of 256 images.
 
-    What the paper's recipes share stands in the presets: mask ratio 0.75, a decoder of 32 blocks of 512.
+    What the paper's recipes have in common is in the presets: mask ratio 0.75, a decoder of 32 blocks of 512.
     """
 
     preset: str
     dataset: str | None  # None: has to be given
-    num_processes: int  # that the recipe was made for; the learning rate follows the batch that is really used
+    num_processes: int  # for which the recipe was made; the learning rate follows from the batch in use
     batch_size: int  # images per process and forward pass
     num_workers: int  # per process
     num_steps: int
@@ -99,7 +99,7 @@ RECIPES: Mapping[str, PretrainingRecipe] = {
 
 
 def choose_recipe(name: str, given: Mapping[str, Any]) -> PretrainingRecipe:
-    """The named recipe, with given values in place of its own; None and names that no recipe has are passed over.
+    """The named recipe, with given values in place of its own; None and unknown names are ignored.
 
     Raises:
         ValueError: unknown recipe, no data set, or a warm-up that is not shorter than the run.

@@ -82,7 +82,7 @@ RECIPES: Mapping[str, ReconstructionRecipe] = {"mapanything": MAPANYTHING, "tiny
 
 
 def choose_recipe(name: str, given: Mapping[str, Any]) -> ReconstructionRecipe:
-    """The named recipe, with given values in place of its own; None and names that no recipe has are passed over.
+    """The named recipe, with given values in place of its own; None and unknown names are ignored.
 
     Raises:
         ValueError: unknown recipe, no number of steps, or values out of range.

@@ -15,7 +15,7 @@ from .panels import make_figure
 ROW_WIDTH = 14.0  # inches
 ROW_TEXT = 0.6  # inches for the title above a row and the names below it
 LEGEND_COLUMNS, LEGEND_LINE = 8, 0.19  # entries side by side, inches
-WORST_SHOWN_ERROR = 0.5  # of the true depth, where the colours of the error map end
+WORST_SHOWN_ERROR = 0.5  # of the true depth: the error at which the colours end
 NOT_COUNTED = "#d5d8dc"
 WRONG, RIGHT = np.array([214, 40, 40], dtype=np.uint8), np.array([245, 245, 245], dtype=np.uint8)
 
@@ -81,7 +81,7 @@ def draw_class_cases(
 
 
 def class_colors(num_classes: int) -> np.ndarray:
-    """Colours that neighbouring class numbers tell apart: (num_classes, 3) uint8, the same for every run."""
+    """Colours that tell neighbouring class numbers apart: (num_classes, 3) uint8, the same for every run."""
     # Steps of the golden ratio around the colour circle never come close to a recent hue.
     hues = (0.618034 * np.arange(num_classes) + 0.6) % 1
     levels = [(0.55, 0.9), (0.85, 0.65), (0.45, 0.65)]

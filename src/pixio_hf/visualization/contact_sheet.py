@@ -45,7 +45,7 @@ def draw_contact_sheet(splits: Sequence[Split], readable: dict[str, list[int]], 
 
 
 def depth_range(splits: Sequence[Split]) -> tuple[float, float]:
-    """Ends of the colours in metres: the least first and the greatest last percent of the splits' depths."""
+    """Ends of the colours in metres: the smallest 1st and the largest 99th percentile of the splits."""
     quantiles = [split.survey.quantiles() for split in splits if isinstance(split.survey, DepthSurvey)]
     lows, highs = ([found[name] for found in quantiles if found] for name in ("0.01", "0.99"))
     return (min(lows), max(max(highs), min(lows) * 1.05)) if lows else (0.0, 1.0)

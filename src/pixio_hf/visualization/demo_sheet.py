@@ -14,7 +14,7 @@ SHEET_WIDTH = 14.0  # inches
 
 @dataclass
 class DemoSample:
-    """One demo image with what the models make of it."""
+    """One demo image with the models' results."""
 
     name: str
     label: str

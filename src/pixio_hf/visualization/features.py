@@ -19,7 +19,7 @@ def color_features(features: Sequence[Tensor]) -> list[np.ndarray]:
     """
     tokens = torch.cat([feature.flatten(0, 1) for feature in features]).double()
     centered = tokens - tokens.mean(dim=0)
-    # Width times width, however many tokens there are.
+    # A D x D matrix, however many tokens there are.
     _, directions = torch.linalg.eigh(centered.T @ centered)
     directions = directions[:, -3:].flip(1)
     largest = directions.gather(0, directions.abs().argmax(dim=0, keepdim=True))

@@ -15,12 +15,12 @@ from ..shown_text import plot_text
 
 DEPTH_COLORS = "Spectral"  # near = red, far = blue
 DPI = 144
-LONGEST_TEXT = 400  # characters: sentences of our own are shown whole, and every name of a file
+LONGEST_TEXT = 400  # characters: enough for our own sentences and for any file name
 MARGIN, GAP, TITLE_HEIGHT, BAR_WIDTH, BAR_ROOM = 0.2, 0.12, 0.3, 0.13, 0.72  # inches
 HEADING_HEIGHT, HEADLINE_HEIGHT, NOTE_HEIGHT, LINE_HEIGHT = 0.45, 0.34, 0.24, 0.17  # inches of text
 INK, PALE = "#22262b", "#6a727c"
 DRAWN_SIDE = 2048
-"""Longest side in pixels of what is drawn; a panel has fewer, and a large photo would take gigabytes."""
+"""Longest side in pixels of what is drawn: panels are smaller, and a large photo would take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def draw_depth(photo: np.ndarray, depth: np.ndarray) -> bytes:
 
 
 def draw_page(rows: Sequence[Row], page_width: float, heading: str = "", small_print: str = "") -> bytes:
-    """PNG of rows of panels, each row as high as makes it page_width inches wide, under a heading, above small print.
+    """PNG of rows of panels, each row scaled to be page_width inches wide, under a heading, above small print.
 
     Raises:
         ValueError: matplotlib is not installed.

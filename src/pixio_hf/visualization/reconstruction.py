@@ -28,7 +28,7 @@ class Reconstruction(NamedTuple):
 
 
 def draw_reconstruction(result: Reconstruction) -> bytes:
-    """PNG with the original, what the model sees, and what it makes of it."""
+    """PNG with the original, what the model sees, and its reconstruction."""
     return draw_row(
         [
             Panel(result.original, "Photo"),

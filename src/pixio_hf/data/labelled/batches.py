@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 class DepthCollator:
     """Turn items into a model's batch with an image processor: pixel_values (B, 3, H, W), labels (B, H, W) metres.
 
-    With `flip_probability`, image and depth of an item are mirrored together at random (SPEC 5.5), by Python's random
-    state. Where a resumed run shall see the same, mirror in an AugmentedDataset instead, by sample and epoch.
+    With `flip_probability`, image and depth of an item are mirrored together at random (docs/specification.md 5.5), by
+    Python's random state. If a resumed run must see the same images, mirror in an AugmentedDataset instead.
     """
 
     def __init__(self, processor: Any, flip_probability: float = 0.0):

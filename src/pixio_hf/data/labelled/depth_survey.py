@@ -112,7 +112,7 @@ class DepthSurvey:
         return [unit] if unit else []
 
     def warnings(self) -> list[str]:
-        """What may be meant so."""
+        """What may be intended."""
         found, valid = [], max(self.pixels["valid"], 1)
         if self.nearly_empty:
             found.append(f"{list_names(self.nearly_empty)}: fewer than {MIN_VALID_PIXELS} valid pixels.")

@@ -149,7 +149,7 @@ class MaskSurvey:
         return found
 
     def warnings(self) -> list[str]:
-        """What may be meant so."""
+        """What may be intended."""
         found = [self.vanished] if self.vanished and not self.vanished_is_problem else []
         empty = [
             name
@@ -172,9 +172,9 @@ class MaskSurvey:
 
 
 def settle_classes(surveys: Sequence[MaskSurvey], read_all: bool) -> None:
-    """Count the classes where nobody said how many there are, then look for one that vanishes, over all splits.
+    """Count the classes if their number was not given, then look for one that vanishes, over all splits.
 
-    read_all: whether every mask was read; otherwise a class that was not met may be in the others.
+    read_all: whether every mask was read; otherwise a class that was not seen may be in the rest.
     """
     stored: Counter = sum((survey.stored_pixels for survey in surveys), Counter())
     for survey in surveys:
@@ -184,11 +184,11 @@ def settle_classes(surveys: Sequence[MaskSurvey], read_all: bool) -> None:
             survey.counted_classes = True
     for survey in surveys:
         num_classes = survey.protocol.num_classes
-        # One class alone is no segmentation: where they were counted, a second may hide.
+        # If counting found a single class, a second one may be hidden.
         expected = 2 if survey.counted_classes and num_classes == 1 else num_classes
         told = tell_vanished_class(stored, expected, survey.reduces)
         if told and survey.without_class() & set(survey.stored_pixels):
             num_met = sum(number in stored for number in stored_classes(num_classes, survey.reduces))
             survey.vanished = told
-            # In published data 255 is known to be right, and an excerpt may lack a class.
+            # Published data use 255 as they should, and an excerpt may lack a class.
             survey.vanished_is_problem = num_met <= 1 or (read_all and not survey.protocol.num_pairs)

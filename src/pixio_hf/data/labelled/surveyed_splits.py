@@ -55,7 +55,7 @@ class ClassSurvey:
         return [f"classes: {len(self.class_names)}, with {min(counts)} to {max(counts)} images each"]
 
     def problems(self) -> list[str]:
-        """Nothing that single images do not show."""
+        """None: all problems show when single images are read."""
         return []
 
     def warnings(self) -> list[str]:
@@ -65,7 +65,7 @@ class ClassSurvey:
 
 @dataclass
 class Split:
-    """Samples of a split (columns image, label, name; not decoded) and what is wrong without reading them."""
+    """Samples of a split (columns image, label, name; not decoded) and problems that show without reading them."""
 
     name: str
     samples: Dataset
@@ -159,7 +159,7 @@ def find_splits(
         except ValueError as error:
             (missing if isinstance(error, MissingSplit) else failures).append(f"{name or 'all'}: not checked. {error}")
     if not splits:
-        # Whatever is wrong with all of them is said once.
+        # A problem that all of them have is said once.
         reasons = [text.split(": not checked. ", 1)[1] for text in (*failures, *missing)]
         raise ValueError(reasons[0] if len(set(reasons)) == 1 else "\n".join((*failures, *missing)))
     splits[0].problems.extend(failures)
@@ -168,7 +168,7 @@ def find_splits(
 
 
 def _split_names(folder: Path, rules: Any, split: str | None, split_file: Path | None) -> list[str | None]:
-    """The split asked for, or those that the protocol, the folders or the table may have; [None]: there are none."""
+    """The requested split, or all that the protocol, the folders or the table may have; [None]: no splits."""
     if split is not None or split_file is not None:
         return [split]
     has_splits = any((folder / name).is_dir() for name in SPLITS) or (
