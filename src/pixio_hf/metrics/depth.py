@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.arrays import to_tensor
-from pixio_hf.losses import valid_depth_mask
-
+from ..arrays import to_tensor
+from ..losses import valid_depth_mask
 from .stored_rows import RowMetric
 
 DEPTH_METRIC_NAMES = (

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.geometry import align_rigidly, normalize, relative_pose
-from pixio_hf.view_geometry import ViewGeometry, ViewLabels
+from ..geometry import align_rigidly, normalize, relative_pose
+from ..view_geometry import ViewGeometry, ViewLabels
 
 RECONSTRUCTION_METRIC_NAMES = (
     "scale_rel",

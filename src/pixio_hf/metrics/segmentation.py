@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.arrays import to_class_tensor
-from pixio_hf.losses import check_class_ids
-
+from ..arrays import to_class_tensor
+from ..losses import check_class_ids
 from .stored_rows import RowMetric
 
 ClassMaps = Tensor | np.ndarray | Sequence[Any]

@@ -5,25 +5,25 @@ They are computer-made, not photographs. They serve to train and test depth esti
 downloaded; numbers measured on them say nothing about a benchmark of photographs.
 """
 
-from pixio_hf.synthetic.datasets import (
+from .datasets import (
     SYNTHETIC_DATASETS,
     SyntheticSceneDataset,
     iterable_scenes,
 )
-from pixio_hf.synthetic.rendering import (
+from .rendering import (
     RGBDBatch,
     build_scene,
     render_scene,
     render_scenes,
 )
-from pixio_hf.synthetic.scenes import SceneKind
-from pixio_hf.synthetic.seeds import (
+from .scenes import SceneKind
+from .seeds import (
     HELD_OUT_SEEDS,
     SCENE_GENERATOR_VERSION,
     TRAIN_SEEDS,
 )
-from pixio_hf.synthetic.view_sets import SyntheticViewSet
-from pixio_hf.synthetic.views import SceneViews, ViewMotion, render_views
+from .view_sets import SyntheticViewSet
+from .views import SceneViews, ViewMotion, render_views
 
 __all__ = [
     "HELD_OUT_SEEDS",

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pixio_hf.synthetic.disk_cache import SceneSetKey, open_or_render
-from pixio_hf.synthetic.rendering import check_request, open_photographs, render_scenes
-from pixio_hf.synthetic.scenes import SceneKind
-from pixio_hf.synthetic.seeds import HELD_OUT_SEEDS, SCENE_GENERATOR_VERSION, TRAIN_SEEDS
+from .disk_cache import SceneSetKey, open_or_render
+from .rendering import check_request, open_photographs, render_scenes
+from .scenes import SceneKind
+from .seeds import HELD_OUT_SEEDS, SCENE_GENERATOR_VERSION, TRAIN_SEEDS
 
 if TYPE_CHECKING:
     from datasets import IterableDataset

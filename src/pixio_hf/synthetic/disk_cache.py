@@ -19,10 +19,10 @@ import torch
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from pixio_hf.files import write_json
-from pixio_hf.synthetic.rendering import open_photographs, render_scenes
-from pixio_hf.synthetic.scenes import SceneKind
-from pixio_hf.synthetic.seeds import SCENE_GENERATOR_VERSION
+from ..files import write_json
+from .rendering import open_photographs, render_scenes
+from .scenes import SceneKind
+from .seeds import SCENE_GENERATOR_VERSION
 
 SCENES_PER_CHUNK = 32
 

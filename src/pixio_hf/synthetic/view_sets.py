@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from pixio_hf.synthetic.datasets import check_seed_range
-from pixio_hf.synthetic.disk_cache import open_or_render
-from pixio_hf.synthetic.rendering import check_request, single_threaded
-from pixio_hf.synthetic.scenes import SceneKind
-from pixio_hf.synthetic.seeds import SCENE_GENERATOR_VERSION
-from pixio_hf.synthetic.views import DEFAULT_MOTION, MAX_VIEWS, SceneViews, ViewMotion, render_views
+from .datasets import check_seed_range
+from .disk_cache import open_or_render
+from .rendering import check_request, single_threaded
+from .scenes import SceneKind
+from .seeds import SCENE_GENERATOR_VERSION
+from .views import DEFAULT_MOTION, MAX_VIEWS, SceneViews, ViewMotion, render_views
 
 VIEW_GENERATOR_VERSION = 1
 """Changes whenever a seed starts to mean other views of its scene."""

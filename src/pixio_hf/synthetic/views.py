@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.covisibility import covisibility
-from pixio_hf.synthetic.raycasting import SKY_ID, PixelGrid, local_rotation
-from pixio_hf.synthetic.rendering import build_scene, check_request, render_scene
-from pixio_hf.synthetic.scenes import Camera, Scene, SceneKind
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.tracing import trace_image
+from ..covisibility import covisibility
+from .raycasting import SKY_ID, PixelGrid, local_rotation
+from .rendering import build_scene, check_request, render_scene
+from .scenes import Camera, Scene, SceneKind
+from .seeds import SeededDraws
+from .tracing import trace_image
 
 MAX_VIEWS = 64
 _WALL_CLEARANCE, _SOLID_CLEARANCE = 0.3, 0.15  # metres between a moved camera and walls, solids

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from pixio_hf.data.labelled.view_sampling import MIN_COVISIBILITY, ViewRequest, choose_views
+from .view_sampling import MIN_COVISIBILITY, ViewRequest, choose_views
 
 EVALUATION_SEED = 777  # of the sets of views in T3's protocol
 

@@ -1,18 +1,11 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Intersection over union: numbers by hand, ignored pixels, absent classes, streaming, bad input."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from pixio_hf.metrics import SegmentationMetrics, segmentation_counts
-
-
-@pytest.fixture(autouse=True)
-def metrics_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", tmp_path)
 
 
 def test_by_hand() -> None:

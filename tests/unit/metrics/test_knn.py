@@ -1,19 +1,12 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """k-NN: exact search in chunks against brute force, votes by hand, ties, bad input."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch.nn import functional as F
 
 from pixio_hf.metrics import KNNMetrics
 from pixio_hf.metrics.knn import NO_VOTE, nearest_neighbors, rank_of_true_class
-
-
-@pytest.fixture(autouse=True)
-def metrics_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", tmp_path)
 
 
 def random_descriptors(count: int, size: int = 8, seed: int = 0) -> torch.Tensor:

@@ -18,7 +18,7 @@ from pixio_hf.model_cards.rendering import PIPELINE_TAGS, validate_card
 from pixio_hf.model_cards.results import PUBLISHED
 from pixio_hf.model_cards.signature import is_unedited_card
 
-PAPER_RESULTS = Path(__file__).resolve().parents[3] / "shared" / "reference" / "paper_results.md"
+PAPER_RESULTS = Path(__file__).resolve().parents[4] / "shared" / "reference" / "paper_results.md"
 REPORT = {
     "source": {"name": "pixio_vith16.pth", "size": 2_524_123, "sha256": "ab" * 32},
     "kind": "encoder",

@@ -18,7 +18,7 @@ from pixio_hf.model_cards.rendering import card_metadata, render_card
 from pixio_hf.model_cards.results import PUBLISHED, PUBLISHED_H16, RESULTS
 from tests.unit.test_model_card import read_tables
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = sorted((ROOT / "src/pixio_hf/model_cards/templates").glob("*.md"))
 # Names with digits in them, which are no numbers.
 NAMES = re.compile(

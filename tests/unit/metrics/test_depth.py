@@ -2,7 +2,6 @@
 """Depth metrics: numbers by hand, skipped images, streaming, independence of instances, bad input."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,6 @@ import pytest
 import torch
 
 from pixio_hf.metrics import DEPTH_METRIC_NAMES, DepthMetrics, depth_metrics_per_image
-
-
-@pytest.fixture(autouse=True)
-def metrics_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", tmp_path)
 
 
 def make_maps(num_images: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
