@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
-from pixio_hf import PixioForDepthEstimation, PixioImageProcessor
+from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioImageProcessor
 from pixio_hf.bundled import find_checkpoint
 from pixio_hf.data.streaming.decoding import normalize_crops
 from pixio_hf.files import write_json
@@ -172,8 +172,8 @@ def compare(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     inverse = np.stack([1 / depth, np.ones_like(depth)], axis=1)
     fitted = inverse @ np.linalg.lstsq(inverse, 1 / truth, rcond=None)[0]
     aligned = 1 / np.clip(fitted, 0.05, 10)
-    ranks = [values.argsort().argsort() for values in (depth, truth)]
-    order = float(np.corrcoef(*ranks)[0, 1]) if depth.std() > 1e-9 else 0.0
+    rank, true_rank = (values.argsort().argsort() for values in (depth, truth))
+    order = float(np.corrcoef(rank, true_rank)[0, 1]) if depth.std() > 1e-9 else 0.0
     return float((np.maximum(aligned / truth, truth / aligned) < 1.25).mean()), order
 
 
@@ -205,7 +205,7 @@ def main(args: IngredientArguments) -> None:
         raise ValueError(f"Unknown variants {unknown}; choose from {'; '.join(VARIANTS)}.")
     output_dir = Path(args.output_dir)
     (output_dir / "results").mkdir(parents=True, exist_ok=True)
-    size = PixioForDepthEstimation.config_class.from_pretrained(find_checkpoint(args.model)).image_size
+    size = PixioConfig.from_pretrained(find_checkpoint(args.model)).image_size
     count = 4 if args.smoke else args.num_scenes
     for seed in range(args.num_seeds):
         for name in names:

@@ -65,7 +65,12 @@ class Photographs:
         rows = [start + (top + step).int().clamp_(min=0).minimum(side_int - 1) * side_int for step in (0, 1)]
         texels = self.texels.to(device)
         upper, lower = (
-            torch.lerp(*(texels.index_select(0, row + column).float() for column in columns), weight_x) for row in rows
+            torch.lerp(
+                texels.index_select(0, row + columns[0]).float(),
+                texels.index_select(0, row + columns[1]).float(),
+                weight_x,
+            )
+            for row in rows
         )
         red, green, blue = torch.lerp(upper, lower, weight_y).mul_(1 / 255).square_().unbind(1)
         return red, green, blue

@@ -190,11 +190,11 @@ def primitive_interval(part: Primitive, origin: list, direction: list) -> tuple[
     if part.shape == Shape.SPHERE:
         return sphere_interval(origin, direction, part.half[0])
     if part.shape == Shape.ELLIPSOID:
-        scaled = [
+        scaled_origin, scaled_direction = (
             [value * (1 / size) for value, size in zip(vector, part.half, strict=True)]
             for vector in (origin, direction)
-        ]
-        return sphere_interval(*scaled, 1.0)
+        )
+        return sphere_interval(scaled_origin, scaled_direction, 1.0)
     return cylinder_interval(origin, direction, part.half)
 
 

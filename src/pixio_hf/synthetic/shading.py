@@ -57,7 +57,7 @@ def color_surface(
     brightness = torch.ones_like(surface.u)
     pixel_size = 2 * grid.tangent / grid.shape[1]
     footprint = (traced.depth.flatten().square() * pixel_size).div_(_facing(scene, traced, surface))
-    printed: tuple[Tensor, Tensor] | None = None
+    printed: tuple[Tensor, tuple[Tensor, Tensor, Tensor]] | None = None
     for texture in {material.texture for material in by_id.values()} - {Texture.PLAIN}:
         where = (texture_of_pixel == int(texture)).nonzero().squeeze(1)
         if where.numel() == 0:

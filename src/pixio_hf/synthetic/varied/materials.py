@@ -161,9 +161,8 @@ def ground(draws: SeededDraws) -> Material:
         grain = draws.uniform(0.01, 0.08)
         return Material(color, second, Texture.SPECKLES, (grain, grain), phase)
     if pattern < 0.85:
-        return Material(
-            color, second, draws.choice((Texture.TILES, Texture.BRICKS)), (draws.uniform(0.2, 1.0),) * 2, phase
-        )
+        kind, side = draws.choice((Texture.TILES, Texture.BRICKS)), draws.uniform(0.2, 1.0)
+        return Material(color, second, kind, (side, side), phase)
     return photograph(draws, draws.uniform(1.0, 5.0))
 
 

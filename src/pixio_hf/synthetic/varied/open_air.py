@@ -33,13 +33,11 @@ def build_open_air(draws: SeededDraws) -> Scene:
 
 def _finish(draws: SeededDraws, camera: Camera, shell: list[Material], things: list[Thing]) -> Scene:
     bearing, elevation = draws.uniform(-math.pi, math.pi), math.radians(draws.uniform(12, 75))
-    sun = tuple(
-        _SUN_DISTANCE * part
-        for part in (
-            math.cos(elevation) * math.sin(bearing),
-            math.sin(elevation),
-            math.cos(elevation) * math.cos(bearing),
-        )
+    on_ground = _SUN_DISTANCE * math.cos(elevation)
+    sun = (
+        on_ground * math.sin(bearing),
+        _SUN_DISTANCE * math.sin(elevation),
+        on_ground * math.cos(bearing),
     )
     overcast = draws.chance(0.35)
     gray = draws.uniform(0.6, 0.95)
@@ -147,7 +145,8 @@ def _build_crown(draws: SeededDraws) -> Thing:
     bark, leaves = wood(draws), foliage(draws)
     parts = [cylinder(0, 0, 0, draws.uniform(0.06, 0.3), trunk + radius, bark)]
     for _ in range(draws.integer(2, 5)):
-        half = tuple(radius * draws.uniform(0.5, 1.0) for _ in range(3))
+        width, height, depth = draws.sides(0.5, 1.0)
+        half = (radius * width, radius * height, radius * depth)
         x, z = draws.uniform(-0.6, 0.6) * radius, draws.uniform(-0.6, 0.6) * radius
         parts.append(ellipsoid(x, trunk + radius * draws.uniform(0.2, 1.2), z, half, leaves))
     return parts
@@ -170,7 +169,7 @@ def _build_bush(draws: SeededDraws) -> Thing:
             draws.uniform(-0.4, 0.4),
             0.2,
             draws.uniform(-0.4, 0.4),
-            tuple(draws.uniform(0.2, 0.8) for _ in range(3)),
+            draws.sides(0.2, 0.8),
             leaves,
         )
         for _ in range(draws.integer(1, 4))
@@ -178,7 +177,7 @@ def _build_bush(draws: SeededDraws) -> Thing:
 
 
 def _build_rock(draws: SeededDraws) -> Thing:
-    half = tuple(draws.uniform(0.15, 1.2) for _ in range(3))
+    half = draws.sides(0.15, 1.2)
     rock = ellipsoid(0, 0.1, 0, half, any_material(draws, 0.6))
     return [replace(rock, tilt=(draws.uniform(-0.4, 0.4), draws.uniform(-0.4, 0.4)))]
 

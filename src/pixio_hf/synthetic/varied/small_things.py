@@ -63,7 +63,7 @@ def build_fruit(draws: SeededDraws) -> Thing:
     """One to four round things."""
     material, parts = any_material(draws, 0.1), []
     for number in range(draws.integer(1, 4)):
-        half = tuple(draws.uniform(0.02, 0.07) for _ in range(3))
+        half = draws.sides(0.02, 0.07)
         x = number * 0.1 - 0.1
         parts.append(ellipsoid(x, half[1], draws.uniform(-0.05, 0.05), half, material, yaw=draws.uniform(0, 3)))
     return parts
@@ -169,7 +169,7 @@ def build_tool(draws: SeededDraws) -> Thing:
     if draws.chance(0.5):
         head = cylinder(0, 0, reach, draws.uniform(0.03, 0.12), draws.uniform(0.02, 0.07), any_material(draws, 0.1))
     else:
-        head = box(0, 0, reach, *(draws.uniform(0.02, 0.15) for _ in range(3)), any_material(draws, 0.1))
+        head = box(0, 0, reach, *draws.sides(0.02, 0.15), any_material(draws, 0.1))
     return [handle, head]
 
 
