@@ -19,7 +19,7 @@ from typing import Any, cast
 import numpy as np
 import PIL.Image
 import torch
-from pixio_hf.training.schedules import warmup_cosine
+from pixio_hf.training.optimization import warmup_cosine
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser

@@ -112,7 +112,7 @@ def check_script_command(script: Path, arguments: list[str]) -> None:
         sys.path.remove(str(script.parent))
     # The arguments stand in the script, or where two scripts share them.
     classes = [value for value in vars(module).values() if isinstance(value, type) and is_dataclass(value)]
-    shared = {module_name, "pixio_hf.finetuning.arguments"}
+    shared = {module_name, "pixio_hf.finetuning.arguments", "reconstruction_task"}
     own = [value for value in classes if value.__module__ in shared and value.__name__.endswith("Arguments")]
     assert len(own) == 1, f"{script} should hold one dataclass of arguments, found {own}"
     HfArgumentParser(own).parse_args_into_dataclasses(arguments)  # pyright: ignore[reportArgumentType]

@@ -16,7 +16,7 @@ from pixio_hf.synthetic.view_sets import SyntheticViewSet
 from tests.integration.test_exact_resume import ENVIRONMENT, HARNESS
 from tests.integration.test_examples import EXAMPLES, reset_accelerate
 from tests.tiny_models import assert_same_state, read_weights, tiny_view_config
-from tests.unit.test_scene_folders import write_scene
+from tests.unit.data.labelled.test_scene_folders import write_scene
 
 SCRIPT = EXAMPLES / "reconstruction" / "train_reconstruction.py"
 NUM_STEPS = 12

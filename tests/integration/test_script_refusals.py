@@ -9,10 +9,16 @@ import pytest
 
 from tests.integration.test_examples import EXAMPLES, reset_accelerate
 
-FILES = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*.py") if "__main__" in path.read_text())
+# gather_photographs.py loads nothing of the package: its options are argparse's.
+FILES = sorted(
+    str(path.relative_to(EXAMPLES))
+    for path in EXAMPLES.rglob("*.py")
+    if "__main__" in path.read_text() and path.name != "gather_photographs.py"
+)
 # Script, with the options without which it does nothing, and an option that makes no sense.
 ABSURD = {
     "ablation/ablation.py": ("--num_labelled_scenes", "1000000"),
+    "ablation/scene_ingredients.py": ("--num_seeds", "0"),
     "curate.py": ("--num_threads", "-1"),
     "distill.py": ("--recipe", "nothing"),
     "evaluate_depth.py": ("--dtype", "float7"),
@@ -29,8 +35,9 @@ ABSURD = {
 }
 SCRIPTS = sorted(ABSURD)
 WITHOUT_OUTPUT = ("evaluate_depth.py", "evaluate_reconstruction.py", "reconstruction/evaluate_views.py")
-WITHOUT_DATASET = ("ablation/ablation.py", "evaluate_reconstruction.py")
+WITHOUT_DATASET = ("ablation/ablation.py", "ablation/scene_ingredients.py", "evaluate_reconstruction.py")
 NEEDED = {
+    "ablation/scene_ingredients.py": {"--frames": str(EXAMPLES)},
     "reconstruction/evaluate_views.py": {"--model": "pixio-tiny"},
     "distill.py": {"--student": "pixio-tiny", "--teacher": "pixio-tiny"},
     "train_decoder.py": {"--model": "pixio-tiny"},

@@ -13,8 +13,7 @@ from .datasets import check_seed_range
 from .disk_cache import open_or_render
 from .rendering import check_request, single_threaded
 from .scenes import SceneKind
-from .seeds import SCENE_GENERATOR_VERSION
-from .views import DEFAULT_MOTION, MAX_VIEWS, SceneViews, ViewMotion, render_views
+from .views import DEFAULT_MOTION, MAX_VIEWS, VIEWS_VERSION, SceneViews, ViewMotion, render_views
 
 VIEW_GENERATOR_VERSION = 1
 """Changes whenever a seed starts to mean other views of its scene."""
@@ -34,7 +33,7 @@ class ViewSetKey:
     num_views: int
     motion: ViewMotion = DEFAULT_MOTION
     supersample: bool = False
-    generator_version: int = SCENE_GENERATOR_VERSION
+    generator_version: int = VIEWS_VERSION
     view_generator_version: int = VIEW_GENERATOR_VERSION
 
     @property

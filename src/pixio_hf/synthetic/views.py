@@ -20,6 +20,8 @@ from .scenes import Camera, Scene, SceneKind
 from .seeds import SeededDraws
 from .tracing import trace_image
 
+VIEWS_VERSION = 1
+"""Generator of the scenes of several views: rooms and streets that a second camera can stand in."""
 MAX_VIEWS = 64
 _WALL_CLEARANCE, _SOLID_CLEARANCE = 0.3, 0.15  # metres between a moved camera and walls, solids
 _MIN_EYE_HEIGHT = 0.4  # metres above the ground
@@ -97,7 +99,7 @@ def render_views(
     check_request(image_size, kind)
     if not 1 <= num_views <= MAX_VIEWS:
         raise ValueError(f"num_views must lie between 1 and {MAX_VIEWS}, got {num_views}.")
-    scene = build_scene(seed, kind)
+    scene = build_scene(seed, kind, VIEWS_VERSION)
     scenes = [scene] + [replace(scene, camera=move_camera(scene, seed, view, motion)) for view in range(1, num_views)]
     pictures, depths = zip(*(_render_with_unknowns(view, image_size, supersample) for view in scenes), strict=True)
     depth = torch.stack(depths)

@@ -16,7 +16,7 @@ from pixio_hf.model_cards.licences import Licence
 from pixio_hf.model_cards.model_card import CARD_NAMES, render_checkpoint_card
 from pixio_hf.model_cards.rendering import card_metadata, render_card
 from pixio_hf.model_cards.results import PUBLISHED, PUBLISHED_H16, RESULTS
-from tests.unit.test_model_card import read_tables
+from tests.unit.model_cards.test_model_card import read_tables
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = sorted((ROOT / "src/pixio_hf/model_cards/templates").glob("*.md"))

@@ -19,7 +19,7 @@ from pixio_hf.synthetic.raycasting import part_rotation
 from pixio_hf.synthetic.scenes import SCENE_KINDS, ImageFormation, Material, Primitive, Shape
 from pixio_hf.synthetic.solids import box, cylinder
 from pixio_hf.synthetic.varied.arrangement import clear_view, distance_to, lay_down
-from tests.unit.test_synthetic_scenes import CAMERA, GRAY, SIZE, depth_of, make_scene, rays
+from tests.unit.synthetic.test_scenes import CAMERA, GRAY, SIZE, depth_of, make_scene, rays
 
 # The first 64 bits of SHA-256 of pictures and depth of 64 x 64 pixels, as they were before version 2.
 VERSION_1 = {

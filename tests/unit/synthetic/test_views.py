@@ -57,7 +57,8 @@ def test_poses_are_proper_rigid_motions_in_a_world_whose_y_points_down():
 
 def test_view_zero_is_the_scene_and_others_do_not_depend_on_their_number():
     few, many = render_views(11, 2, 48), render_views(11, 4, 48)
-    image, depth, _ = render_scenes([11], 48)
+    rendered = render_scenes([11], 48, version=1)
+    image, depth = rendered.images, rendered.depth
     assert torch.equal(few.images[0], image[0])
     unknown = few.depth[0] == 0
     assert torch.equal(few.depth[0][~unknown], depth[0][~unknown])
