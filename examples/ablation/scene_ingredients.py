@@ -19,7 +19,6 @@ from typing import Any, cast
 import numpy as np
 import PIL.Image
 import torch
-from pixio_hf.training.optimization import warmup_cosine
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
@@ -32,6 +31,7 @@ from pixio_hf.script_exit import require_positive, run_script
 from pixio_hf.synthetic import SceneKind, build_scene, render_scene
 from pixio_hf.synthetic.rendering import open_photographs, single_threaded
 from pixio_hf.synthetic.scenes import Scene
+from pixio_hf.training.optimization import warmup_cosine
 
 
 @dataclass(frozen=True)
