@@ -145,7 +145,8 @@ def test_code_of_metas_models(workplace, capsys):
 
 @pytest.mark.parametrize("kind", MODEL_CLASSES)
 def test_code_of_converted_models(workplace, capsys, kind):
-    config: PixioConfig = tiny_config(projection_size=16 if kind == "distilled" else None, num_labels=5)
+    views = {"view_hidden_size": 32, "view_num_hidden_layers": 2, "view_num_attention_heads": 4, "view_taps": [0, 1]}
+    config: PixioConfig = tiny_config(projection_size=16 if kind == "distilled" else None, num_labels=5, **views)
     model = randomize_weights(MODEL_CLASSES[kind](config))
     model.save_pretrained("my-model")
     PixioImageProcessor(size={"height": 64, "width": 64}).save_pretrained("my-model")
@@ -156,6 +157,7 @@ def test_code_of_converted_models(workplace, capsys, kind):
         "pretraining": "torch.Size([1, 3, 64, 64])\n",
         "depth": "torch.Size([150, 200])\n",
         "segmentation": "[('LABEL_",
+        "reconstruction": "torch.Size([1, 1, 64, 64, 3])\n",
     }.get(kind, "torch.Size([1, 19, 32])\ntorch.Size([1, 32])\n")
     assert printed.startswith(expected)
     assert kind != "segmentation" or "(200, 150))" in printed

@@ -54,6 +54,7 @@ _INTENDED_USE = {
     "distilled": "Image features, and distillation that goes on from here.",
     "depth": "Metric depth from one image of the kind that the head was trained on.",
     "segmentation": "Semantic segmentation into the classes that the head was trained on.",
+    "reconstruction": "Points in metres and cameras from one or more photos of the same place.",
 }
 
 
@@ -114,6 +115,7 @@ def render_conversion_card(
         "distilled": "Encoder and projection head of distillation",
         "depth": f"Metric depth model ({config.head_type} head)",
         "segmentation": f"Semantic segmentation model ({config.head_type} head, {config.num_labels} classes)",
+        "reconstruction": "Feed-forward 3D reconstruction model",
     }
     size_text = f" of size {size}" if size else ""
     return _render(

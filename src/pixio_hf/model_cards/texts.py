@@ -168,6 +168,7 @@ PIPELINE_TAGS = {
     "distilled": "image-feature-extraction",
     "depth": "depth-estimation",
     "segmentation": "image-segmentation",
+    "reconstruction": "image-to-3d",
 }
 
 
@@ -186,6 +187,22 @@ from transformers import pipeline
 
 run = pipeline("{PIPELINE_TAGS[kind]}", model={folder})
 {shown}
+"""
+    if kind == "reconstruction":
+        return f"""\
+import torch
+from PIL import Image
+
+import pixio_hf
+from transformers import AutoImageProcessor
+
+processor = AutoImageProcessor.from_pretrained({folder})
+model = pixio_hf.PixioForReconstruction.from_pretrained({folder}).eval()
+photos = [Image.open("kitchen.jpg")]  # one or more of the same place
+views = processor(photos, return_tensors="pt")["pixel_values"]
+with torch.inference_mode():
+    outputs = model(views[None])
+print(outputs.pointmaps.shape)  # (1, 1, {config.image_size}, {config.image_size}, 3), a point in metres for each pixel
 """
     tokens = f"{config.n_cls_tokens} class tokens + {config.patch_grid_size**2} patches"
     if kind == "pretraining":
