@@ -96,7 +96,8 @@ def map_tensors(files: Iterable[Path]) -> dict[str, Tensor]:
 def list_weight_files(folder: Path, linked_from: Path | None = None) -> Mapping[Path, set[str] | None]:
     """The weight files of a saved model, each with the names that the index expects in it; none without an index.
 
-    Empty where the folder holds neither model.safetensors nor an index of shards. `linked_from` is as for check_inside.
+    Empty where the folder holds neither model.safetensors nor an index of shards. `linked_from` is the `source` of
+    check_inside.
 
     Raises:
         ValueError: both of them, entries that lead out of the folder, or whatever read_index refuses.
@@ -114,9 +115,9 @@ def list_weight_files(folder: Path, linked_from: Path | None = None) -> Mapping[
 
 
 def read_index(index: Path, linked_from: Path | None = None) -> dict[str, str]:
-    """File of every tensor, as an index of shards names it; all files are there and lie beside it.
+    """File of every tensor, from an index of shards; checks that all files lie beside it.
 
-    `linked_from` is as for check_inside.
+    `linked_from` is the `source` of check_inside.
 
     Raises:
         ValueError: no index, or one that names a shard elsewhere, which could be any file of the machine.

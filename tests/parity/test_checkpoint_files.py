@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The original's own checkpoint files (SPEC 3.6): read, recognised, and computing what they should."""
+"""The original's own checkpoint files (docs/specification.md 3.6): read, recognised, and computing what they should."""
 
 import argparse
 from typing import Any

@@ -67,7 +67,7 @@ def test_class_mean_rejects_what_does_not_fit() -> None:
 
 
 def test_dpt_head_equals_the_specified_order_of_operations() -> None:
-    """SPEC 5.2 written out with plain functions: in particular the 1x1 convolution comes after the resize."""
+    """The steps of docs/specification.md 5.2 as plain functions; the 1x1 convolution comes after the resize."""
     head, features = make_dpt_head(), make_features((3, 5))
     w = head.state_dict()
 

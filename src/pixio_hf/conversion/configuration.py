@@ -157,7 +157,7 @@ def choose_config(
     fields = {**_read_training_arguments(weights, kind), **sizes, **overrides}
     unknown = {name: value for name, value in _list_unknown(kind, preset, fields).items() if name not in fields}
     try:
-        # The fields name all that a preset of an encoder does, so that without one any serves; it checks their names.
+        # The fields set all that an encoder's preset sets, so without one any preset will do; it checks the names.
         config = PixioConfig.preset(preset or "pixio-b16", **{**fields, **unknown})
     except ValueError as error:
         reason = " ".join(str(error).split())[:400]
@@ -213,7 +213,7 @@ def _find_preset(sizes: Mapping[str, Any]) -> str | None:
 
 
 def _read_training_arguments(weights: StoredWeights, kind: str) -> dict[str, Any]:
-    """Masking and target of a pre-training model, as its training script was told."""
+    """Masking and target of a pre-training model, from the arguments of its training script."""
     arguments = weights.training_state.get("args")
     if kind != "pretraining" or not isinstance(arguments, Mapping):
         return {}

@@ -61,7 +61,7 @@ def export_checkpoint(model: str | Path, output: str | Path, overwrite: bool = F
     if source.kind == "reconstruction":
         state = training_file_state(state)
     with file_in_progress(target, replace=overwrite) as partial, partial.open("wb") as file:
-        # An opened file, as torch's own writer does not say why it failed.
+        # Opened here, because torch's own writer does not say why it failed.
         torch.save({"model": state} if source.kind in KINDS_BELOW_MODEL else state, file)
     return {
         "kind": source.kind,
@@ -105,5 +105,5 @@ def read_kind(folder: Path) -> tuple[str, PixioConfig]:
 
 
 def own_storage(tensor: Tensor) -> Tensor:
-    """The tensor with a storage of its own size, which is what torch.save writes; copied only where it is part of more."""
+    """The tensor in a storage of its own size, as torch.save writes whole storages; copied only if necessary."""
     return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()

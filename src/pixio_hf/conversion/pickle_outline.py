@@ -49,7 +49,7 @@ _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 
 @dataclass(frozen=True)
 class StorageOutline:
-    """Numbers in the file that one or several tensors view."""
+    """Values in the file that one or several tensors view."""
 
     key: str
     dtype: torch.dtype
@@ -177,7 +177,7 @@ class _Machine:
             raise ValueError(f"has a broken pickle: it calls {target} in a way in which torch.save never does.")
 
     def build(self) -> None:
-        """Attributes: those of a Namespace are its content, an OrderedDict has torch's version numbers."""
+        """Attributes: of a Namespace its content; of an OrderedDict torch's version numbers, which are dropped."""
         state, target = _expect(self.pop(), dict), _expect(self.stack[-1], dict)
         if state.keys() != {"_metadata"}:
             target.update(state)

@@ -28,7 +28,7 @@ _HEADS = {
     "dpt": re.compile(r"head\.(projects|scratch|projections|fusions)\."),
     "linear": re.compile(r"head\.(0|1|batch_norm|projection)\."),
 }
-# What tells an encoder in the original's naming inside a larger model.
+# Names that show an encoder in the original's naming inside a larger model.
 _ENCODER_NAME = re.compile(
     r"cls_token|pos_embed|(patch_embed\.proj|norm)\.(weight|bias)"
     r"|blocks\.\d+\.(norm1|norm2|attn\.qkv|attn\.proj|mlp\.fc1|mlp\.fc2)\.(weight|bias)"
@@ -199,7 +199,7 @@ def _spell_names(stored: Iterable[str], prefix: str) -> tuple[str, dict[str, tup
 
 
 def _recognize_kind(names: Iterable[str], naming: str) -> tuple[str, str | None]:
-    """Kind and head type that names speak for; depth stands for segmentation too, which has the same names."""
+    """Kind and head type that fit the names; depth also means segmentation here, which has the same names."""
     names = list(names)
     below = {"original": "encoder", "hub": "pixio"}[naming]
     parts = {

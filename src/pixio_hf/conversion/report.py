@@ -74,7 +74,7 @@ def build_report(
         verification: what was compared, how, and with which result.
         non_finite: names of tensors that hold NaN or infinity.
     """
-    from .. import __version__  # the package imports this module's neighbours
+    from .. import __version__  # here, because the package imports modules beside this one
 
     config = model.config
     return {

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from .pickle_outline import TensorOutline, outline_pickle
 
-# Where training code keeps the state dict; the first that is there holds the model.
+# Keys under which training code keeps the state dict; the first that exists holds the model.
 WRAPPERS = ("model", "state_dict", "model_state_dict")
 ROLES = ("teacher", "student")
 MAX_PICKLE_BYTES = 16 * 2**20  # the largest known, 5B-sized with optimizer state, has under one megabyte
@@ -67,7 +67,7 @@ def outline_torch_file(path: Path) -> TorchOutline:
     try:
         with zipfile.ZipFile(path) as archive:
             records = _list_records(archive)
-        # Everything but the weights, which are checked when they are opened, and what torch has no use for.
+        # All but the weights, which are checked when they are opened, and records that torch does not use.
         is_weight = {name: name.startswith("data/") for name in records}
         small = [name for name, info in records.items() if not is_weight[name] and info.file_size <= MAX_PICKLE_BYTES]
         _check_records(path, records, small)
@@ -89,7 +89,7 @@ def outline_torch_file(path: Path) -> TorchOutline:
         ) from error
     except ValueError:
         raise
-    except Exception as error:  # the zip module meets damaged numbers with errors of many types
+    except Exception as error:  # for damaged numbers the zip module raises errors of many types
         raise ValueError(f"is a damaged zip archive ({error}). Download it again.") from error
     keys, state = _find_state_dict(outline)
     tensors = {name: value for name, value in state.items() if isinstance(value, TensorOutline)}
@@ -120,7 +120,7 @@ def map_torch_tensors(path: Path, outline: TorchOutline) -> dict[str, Tensor]:
     for key in outline.keys:
         loaded = loaded[key]
     tensors = {name: dict.__getitem__(loaded, name) for name in outline.tensors}
-    # The loader has to have found what was checked: it reads the file a second time, with other code.
+    # The loader reads the file a second time, with other code: it must find what was checked.
     for name, described in outline.tensors.items():
         tensor = tensors[name]
         is_same = (
@@ -135,7 +135,7 @@ def map_torch_tensors(path: Path, outline: TorchOutline) -> dict[str, Tensor]:
 
 
 def _list_records(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Records of an archive by their names without the archive's own, as torch asks for them.
+    """Records of an archive by name, without the archive's own name in front, as torch asks for them.
 
     Raises:
         ValueError: not an archive of torch.save, or a damaged one.

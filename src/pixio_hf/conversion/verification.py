@@ -81,7 +81,7 @@ def find_non_finite(tensors: Mapping[str, Tensor]) -> list[str]:
     found = []
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.numel():
-            # NaN passes through both, and a finite range has finite ends.
+            # NaN would show in both, and infinity is at one end of the range.
             smallest, largest = torch.aminmax(tensor)
             if not (smallest.isfinite() and largest.isfinite()):
                 found.append(name)
