@@ -111,7 +111,7 @@ def reference_to_hub_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if name is None:
             unknown.append(key)
         elif ".attention.attention.qkv." in name:
-            parts = zip(_PARTS, split_fused(key, tensor), strict=True)
+            parts = zip(_PARTS, _split_fused(key, tensor), strict=True)
             renamed.update({name.replace(".qkv.", f".{part}."): view for part, view in parts})
         else:
             renamed[name] = tensor
@@ -157,7 +157,7 @@ def hub_to_reference_name(name: str, below: str) -> str | None:
     return _rename(fused, "pixio." if fused.startswith("pixio.") else "", below, _TO_REFERENCE)
 
 
-def split_fused(name: str, tensor: Tensor) -> tuple[Tensor, ...]:
+def _split_fused(name: str, tensor: Tensor) -> tuple[Tensor, ...]:
     """Query, key and value of a fused matrix or bias: (3D, ...) -> three views (D, ...).
 
     Raises:

@@ -66,14 +66,14 @@ def outline_torch_file(path: Path) -> TorchOutline:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            records = list_records(archive)
+            records = _list_records(archive)
         # All but the weights, which are checked when they are opened, and records that torch does not use.
         is_weight = {name: name.startswith("data/") for name in records}
         small = [name for name, info in records.items() if not is_weight[name] and info.file_size <= MAX_PICKLE_BYTES]
-        check_records(path, records, small)
+        _check_records(path, records, small)
         with path.open("rb") as file:
             file_size = path.stat().st_size
-            file.seek(find_record(file, records["data.pkl"], file_size))
+            file.seek(_find_record(file, records["data.pkl"], file_size))
             outline, storages = outline_pickle(file.read(records["data.pkl"].file_size))
             for storage in storages.values():
                 record = records.get(f"data/{storage.key}")
@@ -82,7 +82,7 @@ def outline_torch_file(path: Path) -> TorchOutline:
                     raise ValueError(
                         f"is damaged: its storage {storage.key!r} {found}, but needs {storage.num_bytes} bytes."
                     )
-                find_record(file, record, file_size)
+                _find_record(file, record, file_size)
     except zipfile.BadZipFile as error:
         raise ValueError(
             f"is truncated or damaged: as a zip archive it has no readable end ({error}). Download it again."
@@ -110,7 +110,7 @@ def map_torch_tensors(path: Path, outline: TorchOutline) -> dict[str, Tensor]:
     Raises:
         ValueError: damaged.
     """
-    check_records(path, outline.records, {f"data/{tensor.storage.key}" for tensor in outline.tensors.values()})
+    _check_records(path, outline.records, {f"data/{tensor.storage.key}" for tensor in outline.tensors.values()})
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             loaded: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
@@ -134,7 +134,7 @@ def map_torch_tensors(path: Path, outline: TorchOutline) -> dict[str, Tensor]:
     return tensors
 
 
-def list_records(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def _list_records(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Records of an archive by name, without the archive's own name in front, as torch asks for them.
 
     Raises:
@@ -157,7 +157,7 @@ def list_records(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return records
 
 
-def find_record(file: BinaryIO, record: zipfile.ZipInfo, file_size: int) -> int:
+def _find_record(file: BinaryIO, record: zipfile.ZipInfo, file_size: int) -> int:
     """Where the bytes of a stored record begin: behind its own header, a name and padding.
 
     Raises:
@@ -194,7 +194,7 @@ def find_record(file: BinaryIO, record: zipfile.ZipInfo, file_size: int) -> int:
     return start
 
 
-def check_records(path: Path, records: Mapping[str, zipfile.ZipInfo], names: Iterable[str]) -> None:
+def _check_records(path: Path, records: Mapping[str, zipfile.ZipInfo], names: Iterable[str]) -> None:
     """Compare the checksum of the named records with their bytes: one pass over them, in a buffer of a few megabytes.
 
     Raises:
@@ -206,7 +206,7 @@ def check_records(path: Path, records: Mapping[str, zipfile.ZipInfo], names: Ite
     bar = tqdm(total=total, desc="checking", unit="B", unit_scale=True, delay=0.5)
     with path.open("rb", buffering=0) as file, bar:
         for record in chosen:
-            file.seek(find_record(file, record, file_size))
+            file.seek(_find_record(file, record, file_size))
             checksum, left = 0, record.file_size
             while left and (count := file.readinto(buffer[: min(left, _CHUNK)])):
                 checksum = zlib.crc32(buffer[:count], checksum)
