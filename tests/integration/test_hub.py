@@ -3,6 +3,8 @@
 
 import runpy
 import shutil
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -75,8 +77,13 @@ def remote_files(hub, repo_id: str = NAME, revision: str = "main") -> dict[str, 
 
 
 def run_script(*arguments: str | Path) -> int:
-    script = runpy.run_path(str(SCRIPT))
-    return script["main"](script["parse_arguments"]([str(argument) for argument in arguments]))
+    """Exit code of the script, run in this process."""
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    signal.signal(signal.SIGTERM, handler)
+    return int(ended.value.code or 0)
 
 
 def save_in_one_file(folder: Path) -> None:

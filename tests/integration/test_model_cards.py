@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+import typer.main
 from PIL import Image
 
 from pixio_hf import PixioConfig, PixioForReconstruction, PixioImageProcessor, PixioModel
@@ -20,6 +21,7 @@ from pixio_hf.bundled import ASSETS, list_bundled
 from pixio_hf.conversion.verification import MODEL_CLASSES
 from pixio_hf.model_cards.model_card import CARD_NAMES, render_conversion_card
 from pixio_hf.model_cards.results import PUBLISHED
+from pixio_hf_cli import app
 from tests.integration.test_readme import check_script_command, read_blocks, split_commands
 from tests.tiny_models import randomize_weights, tiny_config, write_checkpoint
 
@@ -177,8 +179,8 @@ def test_code_of_converted_models(workplace, capsys, kind):
     assert type(transformers.AutoModel.from_pretrained("my-model")) is PixioModel, "as the card says"
 
 
-def test_command_lines_parse(monkeypatch):
-    convert = load_script("convert_checkpoint")
+def test_command_lines_parse():
+    convert = typer.main.get_command(app).commands["convert"]  # pyright: ignore[reportAttributeAccessIssue]
     programs = []
     for name in CARD_NAMES:
         text = (ROOT / "model_cards" / f"{name}.md").read_text()
@@ -187,9 +189,8 @@ def test_command_lines_parse(monkeypatch):
             if words[0] == "hf":
                 assert words[1:] == ["download", PUBLISHED[name].hub_id, "--local-dir", name]
             elif words[1] == "conversion/convert_checkpoint.py":
-                monkeypatch.setattr(sys, "argv", words[1:])
-                args = convert.parse_arguments()
-                assert (args.input, args.output_dir) == (PUBLISHED[name].original_file, name)
+                args = convert.make_context("convert", words[2:]).params
+                assert (str(args["source"]), str(args["output_dir"])) == (PUBLISHED[name].original_file, name)
             else:
                 assert words[0] == "python"
                 check_script_command(ROOT / words[1], words[2:])

@@ -12,7 +12,7 @@ PAGES = ("docs/specification.md", "docs/specification_reconstruction.md")
 FOLDERS = ("src", "examples", "conversion", "benchmarks", "tests", "docs", "model_cards")
 TEXTS = ("README.md", "CONTRIBUTING.md")
 # Where the former name of the pages, by which the authors' notes are known, must not come back.
-CONVERTED = ("benchmarks", "conversion", "model_cards", *TEXTS)
+CONVERTED = (*FOLDERS, *TEXTS)
 
 NUMBER = r"\d+(?:\.\d+)?"
 NUMBERS = rf"{NUMBER}(?:(?:,\s|\sand\s|\sto\s|-){NUMBER})*"

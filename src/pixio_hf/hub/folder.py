@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What of a local folder belongs on the Hub, and whether it is whole; nothing here uses the network."""
+"""Which files of a local folder belong on the Hub, and whether they are complete; without the network."""
 
 import re
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from transformers.dynamic_module_utils import get_relative_import_files
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from ..checkpoint_files import check_config, check_inside
-from ..conversion.safetensors_files import read_index
 from ..model_cards.licences import check_licence
+from ..safetensors_files import read_index
 from ..text_files import read_json_object
 
 # Names that from_pretrained picks by itself.

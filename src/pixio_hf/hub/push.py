@@ -23,7 +23,7 @@ from .upload_plan import PushPlan, RemoteState, holds, plan_alike, plan_push
 
 @dataclass(frozen=True)
 class PushResult:
-    """A plan, and the address of the commit that carried it out; None in a dry run or where there was nothing to do."""
+    """A plan, and the address of its commit; None in a dry run or if there was nothing to do."""
 
     plan: PushPlan
     commit_url: str | None
@@ -45,10 +45,10 @@ def push_folder(
 ) -> PushResult:
     """Upload a checkpoint folder's files to `owner/name` in one commit; the repository is made if there is none.
 
-    In a card that nobody has edited, the code names the repository. A card on the Hub that a person has edited is kept.
-    `overwrite` goes on where the repository holds another model; `own_weights` says that converted weights are not Meta's.
-    `linked_from` is the folder whose files the entries of `folder` may be links to; other links out of it are refused.
-    `dry_run` only reads. `show_plan` sees the plan before anything is sent.
+    If nobody has edited the card, its code is made to name the repository. An edited card on the Hub is kept.
+    `overwrite` goes on even if the repository holds another model; `own_weights` says that converted weights are not
+    Meta's. `linked_from` is the folder whose files the entries of `folder` may be links to; other links out of it are
+    refused. `dry_run` only reads. `show_plan` sees the plan before anything is sent.
 
     Raises:
         ValueError: the folder is no whole checkpoint, the card lacks its licence, the name is wrong, or the repository
@@ -91,7 +91,7 @@ class HubBranch:
         self.token = token or api.token
 
     def read(self) -> RemoteState | None:
-        """State of the repository; None where there is none that the token sees."""
+        """State of the repository; None if the token sees none."""
         try:
             return call_hub("Reading the repository", self.repo_id, self._read)
         except RepositoryNotFoundError:
@@ -117,7 +117,7 @@ class HubBranch:
         return response.content.decode("utf-8", errors="replace")
 
     def prepare(self, remote: RemoteState | None, private: bool) -> str:
-        """Make the repository and the branch where they are not there yet; the commit to build on.
+        """Make the repository and the branch if missing; returns the commit to build on.
 
         Raises:
             HubError: not allowed, or somebody else made the repository at the same time.
@@ -139,7 +139,7 @@ class HubBranch:
         """Upload contents, commit, and see that the commit holds them; its address.
 
         Raises:
-            HubError: it did not arrive and the branch is as it was, or the commit that the message names is unchecked.
+            HubError: it did not arrive, and the branch is unchanged; or the commit in the message could not be checked.
         """
         additions, deletions = plan.additions, plan.deletions
         target: dict[str, Any] = {"repo_id": self.repo_id, "revision": self.revision, "token": self.token}

@@ -2,8 +2,8 @@
 """Requests to the Hub that end: retries where huggingface_hub has none, limits on waiting, messages that say what to do.
 
 huggingface_hub repeats uploads of file contents and the questions before them five times, but not the creation of a
-repository, the reading of it or the commit; it waits as long as the Hub asks, an hour if need be; and it has no time limit
-on an answer. Those three are added here.
+repository, the reading of it or the commit; it waits as long as the Hub asks, an hour if need be; and it has no time
+limit on an answer. Retries, a limit on waiting and a time limit are added here.
 """
 
 import json

@@ -108,7 +108,7 @@ def plan_push(
                 f" MODEL_DIR/{name} {name}"
             )
         planned.append(PlannedFile(name, addition.upload_info.size, action, addition))
-    # They would be loaded in the place of the new ones.
+    # Otherwise they would be loaded instead of the new ones.
     stale = [name for name in remote.files if LOADED_WEIGHTS.fullmatch(name) and name not in checkpoint.files]
     planned += [PlannedFile(name, remote.files[name].size, "removed") for name in stale]
     return PushPlan(repo_id, tuple(planned), checkpoint.left_behind, tuple(notes))

@@ -37,7 +37,7 @@ class FineTuning:
     baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Metrics of predictions that look at no image, by their names."""
     warning: str = ""
-    """Said above the results."""
+    """Shown above the results."""
 
 
 def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str) -> str:
@@ -53,7 +53,7 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
         raise ValueError(f"No card for {run.kind!r}; expected one of {', '.join(_TASKS)}.")
     base_model = hub_id(run.base_model) if run.base_model else None
     is_folder = base_model is not None and Path(base_model).is_dir()
-    # A folder's own name, without where it lies on this machine.
+    # A folder's own name, without its path on this machine.
     base = Path(base_model).resolve().name if base_model and is_folder else base_model
     licence = inherited_licence(base_model)
     measured = {name: value for name, value in run.metrics.items() if isinstance(value, float)}

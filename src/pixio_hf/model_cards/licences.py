@@ -76,7 +76,7 @@ def inherited_licence(base_model: str | None) -> Licence:
 
 
 def check_licence(card_path: Path, is_converted: bool) -> None:
-    """See that the card states a licence, and weights that come from Meta's their own.
+    """Check that the card states a licence, and for weights that come from Meta's, Meta's licence.
 
     They count as Meta's if the card names one of Meta's models as base, or a conversion report lies in the folder.
 

@@ -23,7 +23,7 @@ _ENCODER_FIELDS = (
 
 
 def render_checkpoint_card(name: str) -> str:
-    """Signed card of one of CARD_NAMES: Meta's five sizes as one gets them from Meta, or a bundled checkpoint.
+    """Signed card of one of CARD_NAMES: one of Meta's five released sizes, or a bundled checkpoint.
 
     Raises:
         ValueError: another name.
@@ -153,7 +153,7 @@ def _list_fields(values: Mapping[str, Any]) -> str:
 
 
 def _as_text(text: str) -> str:
-    """Text from outside that starts no markup."""
+    """Text from outside, with markup escaped."""
     return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", _as_line(text))
 
 

@@ -48,9 +48,9 @@ def is_replaceable_card(text: str) -> bool:
 
 
 def name_repository(text: str, repo_id: str) -> str:
-    """The card with `owner/name` where its code opens the folder that it was made for, and in its title.
+    """The card with `owner/name` in its title and in its code, instead of the folder that it was made for.
 
-    Only cards that nobody has edited are changed: a person's text is the person's.
+    Only cards that nobody has edited are changed.
     """
     if not is_unedited_card(text):
         return text

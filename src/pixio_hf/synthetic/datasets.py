@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pixio_hf.synthetic.disk_cache import SceneSetKey, open_or_render
-from pixio_hf.synthetic.rendering import check_request, render_scenes
-from pixio_hf.synthetic.scenes import SceneKind
-from pixio_hf.synthetic.seeds import HELD_OUT_SEEDS, TRAIN_SEEDS
+from .disk_cache import SceneSetKey, open_or_render
+from .rendering import check_request, open_photographs, render_scenes
+from .scenes import SceneKind
+from .seeds import HELD_OUT_SEEDS, SCENE_GENERATOR_VERSION, TRAIN_SEEDS
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -24,6 +24,9 @@ SYNTHETIC_DATASETS: dict[str, SceneKind] = {
     "synthetic-rooms": "room",
     "synthetic-outdoor": "outdoor",
     "synthetic-mixed": "mixed",
+    "synthetic-tables": "table",
+    "synthetic-corridors": "corridor",
+    "synthetic-stairs": "stairs",
 }
 
 
@@ -44,8 +47,9 @@ class SyntheticSceneDataset(Dataset):
 
     Item i shows the scene of seed `first_seed + i`. Scenes are rendered when asked for; with `cache_dir` all are
     rendered once, by `num_workers` processes (0: this one), into memory-mapped files that later runs open at once. An
-    interrupted rendering goes on where it stopped. `supersample` as in `render_scenes`. With `num_workers`, call this
-    under `if __name__ == "__main__":`. Raises ValueError for a bad kind, size or seed range.
+    interrupted rendering goes on where it stopped. `supersample`, `version` and `photographs` as in `render_scenes`.
+    With `num_workers`, call this under `if __name__ == "__main__":`. Raises ValueError for a bad kind, size, version or
+    seed range.
     """
 
     def __init__(
@@ -57,8 +61,10 @@ class SyntheticSceneDataset(Dataset):
         cache_dir: str | os.PathLike | None = None,
         num_workers: int = 0,
         supersample: bool = False,
+        version: int = SCENE_GENERATOR_VERSION,
+        photographs: str | os.PathLike | None = None,
     ):
-        check_request(image_size, kind)
+        check_request(image_size, kind, version)
         check_seed_range(first_seed, num_scenes)
         if num_workers < 0:
             raise ValueError(f"num_workers must be >= 0, got {num_workers}.")
@@ -67,13 +73,24 @@ class SyntheticSceneDataset(Dataset):
         self.image_size = image_size
         self.kind: SceneKind = kind
         self.supersample = supersample
+        self.version = version
+        self.photographs = None if photographs is None else os.fspath(photographs)
+        open_photographs(self.photographs, version)
         self.cache_dir = cache_dir
         self._cached = None
         if cache_dir is not None:
             self._cached = open_or_render(cache_dir, self._key(), num_workers)
 
     def _key(self) -> SceneSetKey:
-        return SceneSetKey(self.kind, self.image_size, self.first_seed, self.num_scenes, self.supersample)
+        return SceneSetKey(
+            self.kind,
+            self.image_size,
+            self.first_seed,
+            self.num_scenes,
+            self.supersample,
+            self.version,
+            self.photographs,
+        )
 
     def __len__(self) -> int:
         return self.num_scenes
@@ -84,7 +101,7 @@ class SyntheticSceneDataset(Dataset):
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
         positions = [self._position(index) for index in indices]
         if self._cached is not None:
-            images, depth = self._cached
+            images, depth = self._cached["images"], self._cached["depth"]
             return [
                 {
                     "image": torch.from_numpy(images[position].copy()),
@@ -93,7 +110,14 @@ class SyntheticSceneDataset(Dataset):
                 for position in positions
             ]
         seeds = [self.first_seed + position for position in positions]
-        batch = render_scenes(seeds, self.image_size, self.kind, supersample=self.supersample)
+        batch = render_scenes(
+            seeds,
+            self.image_size,
+            self.kind,
+            supersample=self.supersample,
+            version=self.version,
+            photographs=self.photographs,
+        )
         return [{"image": image, "depth": depth} for image, depth in zip(batch.images, batch.depth, strict=True)]
 
     def _position(self, index: int) -> int:

@@ -3,7 +3,7 @@
 
 import math
 
-from pixio_hf.synthetic.scenes import (
+from .scenes import (
     Camera,
     Material,
     Primitive,
@@ -11,8 +11,8 @@ from pixio_hf.synthetic.scenes import (
     Texture,
     Vector,
 )
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder, place, sphere
+from .seeds import SeededDraws
+from .solids import box, cylinder, place, sphere
 
 OUTDOOR_MAX_DEPTH = 80.0
 """Outdoor pixels further away than this (metres), and the sky, have depth 0, that is no depth."""
@@ -46,9 +46,9 @@ def build_street(draws: SeededDraws) -> Scene:
     )
     primitives: list[Primitive] = []
     for side in (-1, 1):
-        primitives += _build_row(draws, side) if draws.chance(0.8) else _build_trees_row(draws, side)
-        primitives += _build_pavement(draws, side)
-    primitives += _build_cars(draws)
+        primitives += build_row(draws, side) if draws.chance(0.8) else build_trees_row(draws, side)
+        primitives += build_pavement(draws, side)
+    primitives += build_cars(draws)
     primitives = [part for part in primitives if _is_clear_of(part, camera.position)]
     bearing, elevation = (
         draws.uniform(-math.pi, math.pi),
@@ -108,7 +108,7 @@ def _is_clear_of(part: Primitive, position: Vector) -> bool:
     return abs(part.center[0] - position[0]) > part.half[0] + 0.5
 
 
-def _build_row(draws: SeededDraws, side: int) -> list[Primitive]:
+def build_row(draws: SeededDraws, side: int) -> list[Primitive]:
     """Houses along one side; storeys are 3 m high, windows 1.2 m wide."""
     parts, z = [], draws.uniform(-12, 4)
     setback = draws.uniform(6.2, 9.5)
@@ -129,7 +129,8 @@ def _build_row(draws: SeededDraws, side: int) -> list[Primitive]:
     return parts
 
 
-def _build_tree(draws: SeededDraws, x: float, z: float) -> list[Primitive]:
+def build_tree(draws: SeededDraws, x: float, z: float) -> list[Primitive]:
+    """A tree with a round crown, at (x, z)."""
     leaves = draws.color((0.24, 0.42, 0.18), 0.07)
     light: Vector = (leaves[0] + 0.14, leaves[1] + 0.16, leaves[2] + 0.08)
     radius, trunk = draws.uniform(1.1, 1.9), draws.uniform(2.2, 3.2)
@@ -147,21 +148,23 @@ def _build_tree(draws: SeededDraws, x: float, z: float) -> list[Primitive]:
     ]
 
 
-def _build_trees_row(draws: SeededDraws, side: int) -> list[Primitive]:
+def build_trees_row(draws: SeededDraws, side: int) -> list[Primitive]:
+    """Trees along one side (-1 or 1) of the road, instead of houses."""
     parts = []
     for _ in range(7):
-        parts += _build_tree(draws, side * draws.uniform(7.5, 22), draws.uniform(6, 75))
+        parts += build_tree(draws, side * draws.uniform(7.5, 22), draws.uniform(6, 75))
     return parts
 
 
-def _build_pavement(draws: SeededDraws, side: int) -> list[Primitive]:
+def build_pavement(draws: SeededDraws, side: int) -> list[Primitive]:
+    """Trees or lamp posts and people on the pavement of one side."""
     parts: list[Primitive] = []
     z, spacing = draws.uniform(3, 15), draws.uniform(10, 18)
     with_trees = draws.chance(0.5)
     metal = Material((0.35, 0.37, 0.38))
     while z < 80:
         if with_trees:
-            parts += _build_tree(draws, side * 4.6, z)
+            parts += build_tree(draws, side * 4.6, z)
         else:
             parts.append(cylinder(side * 3.9, 0, z, 0.08, 6.0, metal))
             parts.append(box(side * 3.2, 5.9, z, 1.5, 0.1, 0.25, metal, casts_shadow=False))
@@ -176,7 +179,7 @@ def _build_pavement(draws: SeededDraws, side: int) -> list[Primitive]:
     return parts
 
 
-def _build_cars(draws: SeededDraws) -> list[Primitive]:
+def build_cars(draws: SeededDraws) -> list[Primitive]:
     """Parked and oncoming cars: 4.2 m long, 1.75 m wide, 1.45 m high."""
     parts: list[Primitive] = []
     for lane in (-2.5, 2.5):

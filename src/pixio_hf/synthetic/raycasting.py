@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.scenes import Primitive, Scene, Shape
+from .scenes import Primitive, Scene, Shape
 
 NEAR = 0.05
 SKY_ID, SHELL_ID = 255, 0
@@ -29,18 +29,19 @@ _CORNER_SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (
 
 @dataclass(frozen=True)
 class PixelGrid:
-    """Tangents of the viewing angles at the sampled image columns `u` (W,) and rows `v` (H,)."""
+    """Tangents of the viewing angles at the sampled image columns `u` (W,) and rows `v` (H,), and at the borders."""
 
     u: Tensor
     v: Tensor
     tangent: float
+    tangent_v: float
 
     @classmethod
-    def at_centers(cls, size: int, fov: float, device: torch.device) -> "PixelGrid":
+    def at_centers(cls, size: int, fov: float, device: torch.device, aspect: float = 1.0) -> "PixelGrid":
         tangent = math.tan(fov / 2)
-        centers = ((torch.arange(size, dtype=torch.float64) + 0.5) * (2 / size) - 1) * tangent
-        centers = centers.float().to(device)
-        return cls(centers, centers, tangent)
+        centers = (torch.arange(size, dtype=torch.float64) + 0.5) * (2 / size) - 1
+        u, v = ((centers * reach).float().to(device) for reach in (tangent, tangent / aspect))
+        return cls(u, v, tangent, tangent / aspect)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -69,6 +70,17 @@ def local_rotation(yaw: float) -> np.ndarray:
     return np.array([[cos, 0.0, -sin], [0.0, 1.0, 0.0], [sin, 0.0, cos]])
 
 
+def part_rotation(part: Primitive) -> np.ndarray:
+    """World to local axes of a primitive."""
+    turn = local_rotation(part.yaw)
+    if part.tilt == (0.0, 0.0):
+        return turn
+    (cos_x, cos_z), (sin_x, sin_z) = np.cos(part.tilt), np.sin(part.tilt)
+    about_x = np.array([[1.0, 0.0, 0.0], [0.0, cos_x, sin_x], [0.0, -sin_x, cos_x]])
+    about_z = np.array([[cos_z, sin_z, 0.0], [-sin_z, cos_z, 0.0], [0.0, 0.0, 1.0]])
+    return about_x @ about_z @ turn
+
+
 def corners_of(primitives: list[Primitive], margin: float = 0.0) -> np.ndarray:
     """World corners of the bounding boxes, grown by `margin` metres: (N, 8, 3)."""
     half = np.array([part.half for part in primitives]) + margin
@@ -83,6 +95,9 @@ def corners_of(primitives: list[Primitive], margin: float = 0.0) -> np.ndarray:
         ],
         axis=-1,
     )
+    for index, part in enumerate(primitives):
+        if part.tilt != (0.0, 0.0):
+            world[index] = local[index] @ part_rotation(part)
     return world + np.array([part.center for part in primitives])[:, None]
 
 
@@ -100,7 +115,7 @@ def covered_rectangles(hulls: np.ndarray, frame: RayFrame, grid: PixelGrid) -> l
     scale = np.where(visible, 1 / np.maximum(candidates[..., 2], NEAR), 0.0)[..., None]
     height, width = grid.shape
     size = np.array([width, height])
-    pixels = (candidates[..., :2] * scale / grid.tangent + 1) * size / 2
+    pixels = (candidates[..., :2] * scale / (grid.tangent, grid.tangent_v) + 1) * size / 2
     low = np.where(visible[..., None], pixels, np.inf).min(axis=1)
     high = np.where(visible[..., None], pixels, -np.inf).max(axis=1)
     low = np.clip(np.floor(low - 1), 0, size)
@@ -174,6 +189,12 @@ def primitive_interval(part: Primitive, origin: list, direction: list) -> tuple[
         return box_interval(origin, direction, part.half)
     if part.shape == Shape.SPHERE:
         return sphere_interval(origin, direction, part.half[0])
+    if part.shape == Shape.ELLIPSOID:
+        scaled_origin, scaled_direction = (
+            [value * (1 / size) for value, size in zip(vector, part.half, strict=True)]
+            for vector in (origin, direction)
+        )
+        return sphere_interval(scaled_origin, scaled_direction, 1.0)
     return cylinder_interval(origin, direction, part.half)
 
 
@@ -226,7 +247,7 @@ def cast_rays(
         left_, right_ = max(left, rectangle[2]), min(right, rectangle[3])
         if top_ >= bottom_ or left_ >= right_:
             continue
-        turn = local_rotation(part.yaw)
+        turn = part_rotation(part)
         origin = (turn @ (frame.origin - np.array(part.center))).tolist()
         direction = affine_directions(turn @ frame.rotation, grid.u[left_:right_], grid.v[top_:bottom_])
         near, far = primitive_interval(part, origin, direction)

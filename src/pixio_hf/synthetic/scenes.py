@@ -10,8 +10,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
-SceneKind = Literal["room", "outdoor", "mixed"]
-SCENE_KINDS: tuple[str, ...] = ("room", "outdoor", "mixed")
+SceneKind = Literal["room", "outdoor", "mixed", "table", "corridor", "stairs"]
+SCENE_KINDS: dict[int, tuple[str, ...]] = {
+    1: ("room", "outdoor", "mixed"),
+    2: ("room", "outdoor", "mixed", "table", "corridor", "stairs"),
+}
+"""Kinds of scenes by version of the generator."""
 
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
@@ -22,7 +26,8 @@ class Shape(IntEnum):
 
     BOX = 0
     SPHERE = 1
-    CYLINDER = 2  # upright
+    CYLINDER = 2  # upright, unless tilted
+    ELLIPSOID = 3
 
 
 class Texture(IntEnum):
@@ -40,11 +45,17 @@ class Texture(IntEnum):
     PICTURE = 9
     PANELS = 10
     BOOKS = 11
+    PHOTO = 12
+    SPECKLES = 13
 
 
 @dataclass(frozen=True)
 class Material:
-    """Colours are display (sRGB-like) values in [0, 1]; `scale` is the size of one texture cell in metres."""
+    """Colours are display (sRGB-like) values in [0, 1]; `scale` is the size of one texture cell in metres.
+
+    Of `Texture.PHOTO`, `phase` in [0, 1) chooses the photograph, `color` tints it, and a scale of 0 stretches it over the
+    whole face.
+    """
 
     color: Vector
     second_color: Vector = (0.0, 0.0, 0.0)
@@ -55,7 +66,10 @@ class Material:
 
 @dataclass(frozen=True)
 class Primitive:
-    """A box, sphere or upright cylinder: `half` are the half extents of its box (m); a sphere has three equal ones."""
+    """A box, sphere, cylinder or ellipsoid: `half` are the half extents of its box (m); a sphere has three equal ones.
+
+    `tilt` turns it about its local x axis, then about its local z axis, before `yaw` turns it about the vertical (radians).
+    """
 
     shape: Shape
     center: Vector
@@ -64,17 +78,22 @@ class Primitive:
     yaw: float = 0.0
     casts_shadow: bool = True
     is_mirror: bool = False
+    tilt: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera; angles in radians, `pitch` positive upwards, `fov` is the horizontal field of view."""
+    """A pinhole camera; angles in radians, `pitch` positive upwards, `fov` is the horizontal field of view.
+
+    Pictures are square; `aspect` is width over height of what they show, as of a photograph squeezed into a square.
+    """
 
     position: Vector
     yaw: float
     pitch: float
     roll: float
     fov: float
+    aspect: float = 1.0
 
     def rotation(self) -> Matrix:
         """Columns right, down, forward in world axes: a pixel (u, v) looks along `rotation @ (u, v, 1)`."""
@@ -87,6 +106,28 @@ class Camera:
         right = tuple(cos_roll * r + sin_roll * d for r, d in zip(level_right, level_down, strict=True))
         down = tuple(cos_roll * d - sin_roll * r for r, d in zip(level_right, level_down, strict=True))
         return tuple((right[axis], down[axis], forward[axis]) for axis in range(3))  # pyright: ignore[reportReturnType]
+
+
+@dataclass(frozen=True)
+class ImageFormation:
+    """What lies between the light of a scene and the stored picture; lengths in pixels of a picture of 256.
+
+    `exposure` multiplies light; `white_balance` multiplies its colours; `contrast` and `saturation` are 1 for none of
+    either; `vignette` is the loss in the corners, `blur` the deviation of a Gaussian, `motion` the (x, y) of a smear;
+    `noise` the deviation in display values at full brightness; `jpeg_quality` 1 to 100, None for none.
+    """
+
+    exposure: float = 1.0
+    white_balance: Vector = (1.0, 1.0, 1.0)
+    contrast: float = 1.0
+    saturation: float = 1.0
+    vignette: float = 0.0
+    blur: float = 0.0
+    motion: tuple[float, float] = (0.0, 0.0)
+    sharpening: float = 0.0
+    noise: float = 0.0
+    noise_seed: int = 0
+    jpeg_quality: int | None = None
 
 
 @dataclass
@@ -109,3 +150,10 @@ class Scene:
     room_size: Vector | None = None
     sky_colors: tuple[Vector, Vector] = ((0.8, 0.88, 0.95), (0.4, 0.6, 0.9))
     primitives: list[Primitive] = field(default_factory=list)
+    light_color: Vector = (1.0, 1.0, 1.0)
+    ambient_color: Vector = (1.0, 1.0, 1.0)
+    haze: float = 0.0
+    """Share of the light that haze swallows per metre; outdoors it gives the colour of the horizon instead."""
+    cloudiness: float = 0.0
+    formation: ImageFormation | None = None
+    """None: as version 1, light to display values and nothing else."""

@@ -14,7 +14,7 @@ HELD_OUT_SEEDS = range(20_000_000, 20_100_000)
 """Seeds of the synthetic scenes to evaluate on: never overlapping `TRAIN_SEEDS`."""
 
 SCENE_GENERATOR_VERSION = 1
-"""Changes whenever a seed starts to mean another picture; part of every cache key."""
+"""What a seed means where nothing else is asked for; part of every cache key. The training scripts ask for version 2."""
 
 Choice = TypeVar("Choice")
 _DRAWS_AT_ONCE = 1024
@@ -32,6 +32,10 @@ class SeededDraws:
             raise ValueError(f"A scene seed must lie in [0, 2**63), got {seed}.")
         self._generator = torch.Generator(device="cpu").manual_seed(seed)
         self._values: list[float] = []
+
+    def sides(self, low: float, high: float) -> tuple[float, float, float]:
+        """Three numbers in [low, high): a size in x, y and z."""
+        return self.uniform(low, high), self.uniform(low, high), self.uniform(low, high)
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         if not self._values:

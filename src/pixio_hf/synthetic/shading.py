@@ -1,35 +1,38 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Colours of traced points: surface coordinates, textures, one soft light, shadows and darker corners."""
+"""Colours of traced points: textures, photographs, one soft light, shadows, darker corners, sky and haze."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.raycasting import (
+from .photographs import Photographs
+from .raycasting import (
     SHELL_ID,
     SKY_ID,
     PixelGrid,
     Rectangle,
     corners_of,
     covered_rectangles,
-    local_rotation,
+    part_rotation,
     primitive_interval,
     shadow_hulls,
 )
-from pixio_hf.synthetic.scenes import Primitive, Scene, Shape, Texture
-from pixio_hf.synthetic.surfaces import (
+from .scenes import Primitive, Scene, Shape, Texture
+from .surfaces import (
     MAX_PRIMITIVES,
     Surface,
     shell_material_ids,
 )
-from pixio_hf.synthetic.textures import TEXTURES, TexturePoints
-from pixio_hf.synthetic.tracing import TracedImage
+from .textures import TEXTURES, TexturePoints, smooth_noise
+from .tracing import TracedImage
 
 _OCCLUSION_RADIUS = 0.3
 """Corners are darker within this distance (metres)."""
 
 
-def color_surface(scene: Scene, grid: PixelGrid, traced: TracedImage, surface: Surface) -> list[Tensor]:
+def color_surface(
+    scene: Scene, grid: PixelGrid, traced: TracedImage, surface: Surface, photographs: Photographs | None = None
+) -> list[Tensor]:
     """Linear albedo of every sample: three flat (H * W,) tensors."""
     device = grid.u.device
     by_id = {index + 1: part.material for index, part in enumerate(scene.primitives)}
@@ -54,6 +57,7 @@ def color_surface(scene: Scene, grid: PixelGrid, traced: TracedImage, surface: S
     brightness = torch.ones_like(surface.u)
     pixel_size = 2 * grid.tangent / grid.shape[1]
     footprint = (traced.depth.flatten().square() * pixel_size).div_(_facing(scene, traced, surface))
+    printed: tuple[Tensor, tuple[Tensor, Tensor, Tensor]] | None = None
     for texture in {material.texture for material in by_id.values()} - {Texture.PLAIN}:
         where = (texture_of_pixel == int(texture)).nonzero().squeeze(1)
         if where.numel() == 0:
@@ -70,15 +74,24 @@ def color_surface(scene: Scene, grid: PixelGrid, traced: TracedImage, surface: S
             phase=table[8].index_select(0, chosen),
             footprint=footprint.index_select(0, where),
         )
+        if texture == Texture.PHOTO:
+            assert photographs is not None
+            printed = where, photographs.look_up(points)
+            continue
         of_second, brighter = TEXTURES[texture](points)
         weight.index_copy_(0, where, of_second)
         brightness.index_copy_(0, where, brighter)
-    return [
+    channels = [
         torch.addcmul(
             table[channel].index_select(0, material_ids), table[channel + 3].index_select(0, material_ids), weight
         ).mul_(brightness)
         for channel in range(3)
     ]
+    if printed is not None:
+        where, colors = printed
+        for channel, color in zip(channels, colors, strict=True):
+            channel.index_copy_(0, where, channel.index_select(0, where) * color)
+    return channels
 
 
 def _facing(scene: Scene, traced: TracedImage, surface: Surface) -> Tensor:
@@ -96,8 +109,8 @@ def light_surface(
     normal: list[Tensor],
     shadow: Tensor,
     openness: Tensor,
-) -> Tensor:
-    """Brightness of every sample from one light with Lambert's cosine law and ambient light, all flat (H * W,)."""
+) -> list[Tensor]:
+    """Light on every sample from one lamp with Lambert's cosine law and from around, three flat (H * W,) tensors."""
     to_light = [position - coordinate for position, coordinate in zip(scene.light_position, points, strict=True)]
     squared = to_light[0] * to_light[0]
     squared = squared.addcmul_(to_light[1], to_light[1]).addcmul_(to_light[2], to_light[2])
@@ -109,7 +122,12 @@ def light_surface(
     ambient = (normal[1] * 0.08 + 1).mul_(scene.ambient)
     if scene.room_size is not None:
         ambient = torch.where(normal[1] < -0.5, scene.ambient + 0.3, ambient)
-    return (direct + ambient).mul_(openness)
+    if scene.light_color == scene.ambient_color == (1.0, 1.0, 1.0):
+        return [(direct + ambient).mul_(openness)] * 3
+    return [
+        (direct * of_lamp).add_(ambient, alpha=of_ambient).mul_(openness)
+        for of_lamp, of_ambient in zip(scene.light_color, scene.ambient_color, strict=True)
+    ]
 
 
 def cast_shadows(scene: Scene, grid: PixelGrid, traced: TracedImage) -> Tensor:
@@ -132,7 +150,7 @@ def cast_shadows(scene: Scene, grid: PixelGrid, traced: TracedImage) -> Tensor:
             here = _overlap(rectangle, window)
             if here is None:
                 continue
-            turn = local_rotation(part.yaw)
+            turn = part_rotation(part)
             start = _to_local(part, turn, [coordinate[here] for coordinate in traced.points])
             goal = (turn @ (light - np.array(part.center))).tolist()
             direction = [end - coordinate for end, coordinate in zip(goal, start, strict=True)]
@@ -174,7 +192,7 @@ def measure_openness(scene: Scene, grid: PixelGrid, traced: TracedImage, normal:
                     continue
                 start = _to_local(
                     part,
-                    local_rotation(part.yaw),
+                    part_rotation(part),
                     [coordinate[here] for coordinate in probe],
                 )
                 outside = [
@@ -202,7 +220,13 @@ def _to_local(part: Primitive, turn: np.ndarray, points: list[Tensor]) -> list[T
     """World points in the axes of a primitive, three new tensors."""
     offset = (turn @ np.array(part.center)).tolist()
     x, y, z = points
-    if part.shape != Shape.BOX or part.yaw == 0.0:
+    if part.tilt != (0.0, 0.0):
+        rows = turn.tolist()
+        return [
+            (x * row[0]).add_(y, alpha=row[1]).add_(z, alpha=row[2]).sub_(o)
+            for row, o in zip(rows, offset, strict=True)
+        ]
+    if part.shape in (Shape.SPHERE, Shape.CYLINDER) or part.yaw == 0.0:
         center = part.center
         return [x - center[0], y - center[1], z - center[2]]
     cos, sin = float(turn[0, 0]), float(turn[2, 0])
@@ -218,8 +242,28 @@ def paint_sky(scene: Scene, points: list[Tensor], ids: Tensor, channels: list[Te
         return
     # Points of the sky lie about 10 km away, so that their height gives the elevation.
     rise = (points[1][sky] * 2e-4).clamp_(0, 1)
+    clouds = _spread_clouds(scene, [coordinate[sky] for coordinate in points]) if scene.cloudiness else None
     for channel, (low, high) in zip(channels, zip(*scene.sky_colors, strict=True), strict=True):
-        channel[sky] = torch.lerp(torch.full_like(rise, low * low), torch.full_like(rise, high * high), rise)
+        blue = torch.lerp(torch.full_like(rise, low * low), torch.full_like(rise, high * high), rise)
+        channel[sky] = blue if clouds is None else blue.lerp_(torch.full_like(blue, 0.85), clouds)
+
+
+def _spread_clouds(scene: Scene, points: list[Tensor]) -> Tensor:
+    """How much of a cloud covers each point of the sky, in [0, 1]: noise on a plane high above."""
+    height = points[1].clamp(min=200.0)
+    offset = 37 * scene.cloudiness
+    u, v = points[0] / height, points[2] / height
+    noise = smooth_noise(u * 1.7 + offset, v * 1.7) * 0.65 + smooth_noise(u * 5, v * 5 + offset) * 0.35
+    return ((noise - 1 + scene.cloudiness) * 3).clamp_(0, 1)
+
+
+def spread_haze(scene: Scene, depth: Tensor, channels: list[Tensor]) -> None:
+    """Let haze of the horizon's colour swallow the light of what is far, in place; the sky stays."""
+    if scene.haze == 0:
+        return
+    left = torch.where(depth.isinf(), 1.0, (depth * -scene.haze).exp_())
+    for channel, color in zip(channels, scene.sky_colors[0], strict=True):
+        channel.mul_(left).add_(color * color * (1 - left))
 
 
 assert SHELL_ID == 0

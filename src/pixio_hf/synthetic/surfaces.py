@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.raycasting import SHELL_ID
-from pixio_hf.synthetic.scenes import Scene, Shape
-from pixio_hf.synthetic.tracing import TracedImage
+from .raycasting import SHELL_ID, part_rotation
+from .scenes import Scene, Shape
+from .tracing import TracedImage
 
 MAX_PRIMITIVES = 249
 _ROOM_MATERIALS = (0, 250, 251, 252, 253, 254)
@@ -61,6 +61,10 @@ def describe_surface(scene: Scene, traced: TracedImage) -> Surface:
     cos, sin = numbers[6].index_select(0, ids), numbers[7].index_select(0, ids)
     local_x = x * cos - z * sin
     local_z = (x * sin).addcmul_(z, cos)
+    tilted, turns = _find_tilted(scene, ids)
+    if tilted is not None:
+        offset = torch.stack([coordinate[tilted] for coordinate in (x, y, z)], 1)
+        local_x[tilted], y[tilted], local_z[tilted] = torch.einsum("kij,kj->ik", turns, offset)
     ratio_x, ratio_y, ratio_z = (
         coordinate.abs().mul_(numbers[axis + 3].index_select(0, ids))
         for axis, coordinate in enumerate((local_x, y, local_z))
@@ -82,9 +86,19 @@ def describe_surface(scene: Scene, traced: TracedImage) -> Surface:
         unit_y = y[is_round] * numbers[4][chosen]
         unit_z = local_z[is_round] * numbers[5][chosen]
         upright = round_table[chosen] == int(Shape.CYLINDER)
+        stretched = round_table[chosen] == int(Shape.ELLIPSOID)
         radial = (unit_x.square() + unit_z.square()).sqrt_()
         cap = upright & (unit_y.abs() > radial)
         side = ~cap
+        if any(part.shape == Shape.ELLIPSOID for part in scene.primitives):
+            # The gradient of the ellipsoid's equation; of the others the scale is the same along all that is round.
+            slope_x, slope_y, slope_z = (
+                torch.where(stretched, unit * numbers[3 + axis][chosen], unit)
+                for axis, unit in enumerate((unit_x, unit_y, unit_z))
+            )
+            length = (slope_x.square() + slope_y.square() + slope_z.square()).rsqrt_()
+            length = torch.where(stretched, length, 1.0)
+            unit_x, unit_y, unit_z = slope_x * length, slope_y * length, slope_z * length
         along_x[is_round] = unit_x * side
         along_z[is_round] = unit_z * side
         normal_y[is_round] = torch.where(upright, unit_y.sign() * cap, unit_y)
@@ -95,8 +109,25 @@ def describe_surface(scene: Scene, traced: TracedImage) -> Surface:
         normal_y,
         along_z * cos - along_x * sin,
     ]
+    if tilted is not None:
+        facing = torch.stack([component[tilted] for component in (along_x, normal_y, along_z)], 1)
+        for component, value in zip(normal, torch.einsum("kij,ki->jk", turns, facing), strict=True):
+            component[tilted] = value
     material_ids = _choose_materials(scene, ids, world, (local_x, y, local_z), faces_x, faces_y)
     return Surface(normal, u, v, material_ids, numbers[9:12], ids, faces_x, faces_y)
+
+
+def _find_tilted(scene: Scene, ids: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Which points lie on tilted primitives, and the world to local axes of each: (K,) and (K, 3, 3)."""
+    by_id = {index + 1: part for index, part in enumerate(scene.primitives) if part.tilt != (0.0, 0.0)}
+    rows = torch.zeros(256, dtype=torch.int64)
+    rows[list(by_id)] = torch.arange(1, len(by_id) + 1)
+    rows = rows.to(ids.device).index_select(0, ids)
+    tilted = rows.nonzero().squeeze(1) if by_id else None
+    if tilted is None or tilted.numel() == 0:
+        return None, torch.empty(0, 3, 3)
+    turns = np.stack([part_rotation(part) for part in by_id.values()]).astype(np.float32)
+    return tilted, torch.from_numpy(turns).to(ids.device).index_select(0, rows[tilted] - 1)
 
 
 def _tabulate(scene: Scene) -> np.ndarray:

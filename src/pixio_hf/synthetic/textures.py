@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.scenes import Texture
+from .scenes import Texture
 
 _LATTICE = 64
 
@@ -203,6 +203,16 @@ def _books(points: TexturePoints) -> WeightAndBrightness:
     return torch.lerp(torch.full_like(weight, 0.5), weight, fade), 1 + 0.7 * fade * (shade - 0.5)
 
 
+def _speckles(points: TexturePoints) -> WeightAndBrightness:
+    """Grains, as of carpet, gravel or terrazzo, over larger stains."""
+    column, row = (points.u / points.scale_u).floor(), (points.v / points.scale_v).floor()
+    grain = _cell_variation(column + row * 0.37, row * 1.31 + column * 0.11, points.phase)
+    stains = smooth_noise(points.u / points.scale_u * 0.06 + points.phase, points.v / points.scale_v * 0.06)
+    fade = _fade(points.footprint, points.scale_u)
+    weight = torch.lerp(torch.full_like(grain, 0.5), grain, fade)
+    return weight * 0.7 + stains * 0.3, torch.ones_like(weight)
+
+
 TEXTURES: dict[Texture, Callable[[TexturePoints], WeightAndBrightness]] = {
     Texture.PLAIN: _plain,
     Texture.TILES: _tiles,
@@ -216,4 +226,5 @@ TEXTURES: dict[Texture, Callable[[TexturePoints], WeightAndBrightness]] = {
     Texture.PICTURE: _picture,
     Texture.PANELS: _panels,
     Texture.BOOKS: _books,
+    Texture.SPECKLES: _speckles,
 }

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.raycasting import (
+from .raycasting import (
     PixelGrid,
     RayFrame,
     Rectangle,
@@ -15,9 +15,9 @@ from pixio_hf.synthetic.raycasting import (
     cast_rays,
     corners_of,
     covered_rectangles,
-    local_rotation,
+    part_rotation,
 )
-from pixio_hf.synthetic.scenes import Primitive, Scene
+from .scenes import Primitive, Scene
 
 # Where sky pixels are put for shading, metres; finite so that no arithmetic overflows.
 _SKY_DISTANCE = 1e4
@@ -58,7 +58,7 @@ def trace_image(scene: Scene, grid: PixelGrid) -> TracedImage:
         seen = (ids[here] == index + 1) & (height > -1e-3)
         reflected = frame.reflect(front, normal)
         beyond, reflected_ids = cast_rays(scene, reflected, grid, behind=depth + 1e-3, window=rectangle)
-        window = PixelGrid(grid.u[here[1]], grid.v[here[0]], grid.tangent)
+        window = PixelGrid(grid.u[here[1]], grid.v[here[0]], grid.tangent, grid.tangent_v)
         for axis, coordinate in enumerate(_points_along(reflected, window, beyond[here])):
             points[axis][here] = torch.where(seen, coordinate, points[axis][here])
         ids[here] = torch.where(seen, reflected_ids[here], ids[here])
@@ -78,5 +78,5 @@ def _points_along(frame: RayFrame, grid: PixelGrid, depth: Tensor) -> list[Tenso
 
 def _mirror_plane(part: Primitive) -> tuple[np.ndarray, np.ndarray]:
     """Normal of the front (+z) face and its centre."""
-    normal = local_rotation(part.yaw).T @ np.array([0.0, 0.0, 1.0])
+    normal = part_rotation(part).T @ np.array([0.0, 0.0, 1.0])
     return normal, np.array(part.center) + part.half[2] * normal

@@ -1,15 +1,19 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Where samples come from: shards, a folder of images or synthetic scenes, each as numbered pieces to read."""
+"""Where samples come from: shards, a folder of images, synthetic scenes or a mixture, each as numbered pieces to read."""
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
 from torch.utils.data import Dataset
 
 from ...listings import photo_endings, printable
-from ...synthetic import SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
+from ...synthetic import SCENE_GENERATOR_VERSION, SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
 from .read_limits import read_image_file
 from .sample_order import derive_seed
 from .shard_reading import RawSample, read_shard
@@ -89,6 +93,37 @@ class SceneSource:
         yield RawSample(self.name, f"scene {piece}", (0, piece), lambda: self.scenes[piece]["image"])
 
 
+class MixedSource:
+    """Several sources of single samples, mixed: each sample comes as often an epoch as its source's weight says.
+
+    The copies of a sample count as samples of their own: they are cropped and masked differently.
+
+    Raises:
+        ValueError: a source of shards, whose samples do not mix with single ones.
+    """
+
+    random_access = True
+
+    def __init__(self, weighted_sources: list[tuple[int, SampleSource]]):
+        if not all(source.random_access for _, source in weighted_sources):
+            raise ValueError(
+                "Shards cannot be mixed with other data: they are read in a row. Put the images of all into one set of"
+                " shards, or all into folders."
+            )
+        self.copies = [source for weight, source in weighted_sources for _ in range(weight)]
+        self.starts = [0, *accumulate(source.num_pieces(1) for source in self.copies)]
+        self.fingerprint = " + ".join(f"{weight} x {source.fingerprint}" for weight, source in weighted_sources)
+
+    def num_pieces(self, num_readers: int) -> int:
+        return self.starts[-1]
+
+    def read_piece(self, piece: int, num_readers: int) -> Iterator[RawSample]:
+        copy = bisect_right(self.starts, piece) - 1
+        for sample in self.copies[copy].read_piece(piece - self.starts[copy], num_readers):
+            # The place is what crops and masks depend on; of single samples, the first number is free.
+            yield replace(sample, place=(copy, sample.place[1]))
+
+
 def read_in_order(source: SampleSource) -> Iterator[RawSample]:
     """Every sample of a source once, in the order of its shards or names, not decoded; damaged ones raise when read."""
     for piece in range(source.num_pieces(1)):
@@ -102,18 +137,37 @@ def open_source(
     cache_dir: str | None = None,
     num_render_workers: int = 0,
     image_column: str | None = None,
+    scene_version: int = SCENE_GENERATOR_VERSION,
+    scene_photographs: str | None = None,
 ) -> SampleSource:
     """Open a data set by name, folder, pattern or address (`find_shards`).
 
     Args:
-        dataset: a name of SYNTHETIC_DATASETS, a folder of images, or anything that stands for shards.
+        dataset: a name of SYNTHETIC_DATASETS, a folder of images, or anything that stands for shards; or several of the
+            first two with weights, such as "4 x kitchens + flowers + 2 x synthetic-rooms" (`MixedSource`).
         num_scenes: number of synthetic scenes, from the training seeds.
         cache_dir: where synthetic scenes are kept once rendered; None renders them again each time.
+        scene_version, scene_photographs: `version` and `photographs` of SyntheticSceneDataset.
         image_column: column of the images in Parquet shards; None finds it.
 
     Raises:
         ValueError: none of these, or nothing is in it.
     """
+    if " + " in dataset and not Path(dataset).exists():
+        parts = [split_weight(part) for part in dataset.split(" + ")]
+        sources = []
+        for weight, name in parts:
+            source = open_source(
+                name,
+                image_size,
+                num_scenes,
+                cache_dir,
+                num_render_workers,
+                scene_version=scene_version,
+                scene_photographs=scene_photographs,
+            )
+            sources.append((weight, source))
+        return MixedSource(sources)
     if dataset in SYNTHETIC_DATASETS:
         scenes = SyntheticSceneDataset(
             num_scenes,
@@ -122,10 +176,25 @@ def open_source(
             kind=SYNTHETIC_DATASETS[dataset],
             cache_dir=cache_dir,
             num_workers=num_render_workers,
+            version=scene_version,
+            photographs=scene_photographs,
         )
-        return SceneSource(scenes, dataset)
+        return SceneSource(scenes, dataset if scene_version == 1 else f"{dataset} of version {scene_version}")
     try:
         shards = find_shards(dataset)
     except ValueError as error:
         raise ValueError(f"{error} The rendered data sets are {', '.join(SYNTHETIC_DATASETS)}.") from error
     return FolderSource(dataset) if shards is None else ShardSource(shards, image_column)
+
+
+def split_weight(part: str) -> tuple[int, str]:
+    """Weight and name of one part of a mixture: "4 x kitchens" -> (4, "kitchens"), "kitchens" -> (1, "kitchens").
+
+    Raises:
+        ValueError: a weight of 0.
+    """
+    match = re.fullmatch(r"(\d+) x (.+)", part.strip())
+    weight, name = (int(match[1]), match[2]) if match else (1, part.strip())
+    if weight < 1:
+        raise ValueError(f"{part.strip()!r} has the weight 0; leave it out or give it a weight of at least 1.")
+    return weight, name
