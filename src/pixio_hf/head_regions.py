@@ -60,23 +60,25 @@ def predict_part(
     """
     if not all(1 <= needed <= full for needed, full in zip(needed_size, output_size, strict=True)):
         raise ValueError(f"needed_size must lie within output_size {tuple(output_size)}, got {tuple(needed_size)}.")
-    if needed_size == output_size or isinstance(head, LinearHead):
+    # By its parts, not by its class: adapters of peft wrap a head that is trained beside them.
+    if needed_size == output_size or not hasattr(head, "fusions"):
         return _crop(head(features, output_size), needed_size)
-    check_features(features, NUM_TAPS, head.in_channels, output_size)
+    dpt: Any = head
+    check_features(features, NUM_TAPS, dpt.in_channels, output_size)
     height, width = features[0].shape[-2:]
     targets = [(scale * height, scale * width) for scale in (8, 4, 2, 1)]
     regions = plan_regions((height, width), output_size, needed_size)
     path = None
     for level in reversed(range(NUM_TAPS)):
         region = regions[level]
-        fusion: Any = head.fusions[level]
-        lateral = head.resamplers[level](head.projections[level](_crop(features[level], region.patches)))
-        lateral = head.lateral_convs[level](_crop(lateral, region.lateral))
+        fusion = dpt.fusions[level]
+        lateral = dpt.resamplers[level](dpt.projections[level](_crop(features[level], region.patches)))
+        lateral = dpt.lateral_convs[level](_crop(lateral, region.lateral))
         if path is not None:
             lateral = path + _crop(fusion.residual_unit1(lateral), region.path)
         refined = fusion.out_conv(_crop(fusion.residual_unit2(_crop(lateral, region.path)), region.read))
         path = _resize_part(refined, region.size, targets[level], region.needed)
-    return _resize_part(head.output_convs(path), targets[0], output_size, needed_size)
+    return _resize_part(dpt.output_convs(path), targets[0], output_size, needed_size)
 
 
 def _crop(features: Tensor, size: Size) -> Tensor:
