@@ -36,8 +36,8 @@ from transformers import ViTMAEConfig, ViTMAEForPreTraining
 from transformers.models.pixio.modeling_pixio import PixioDropPath
 
 from pixio_hf import PixioConfig, PixioForPreTraining
-from pixio_hf.training.flops import pretraining_flops
-from pixio_hf.training.parameter_groups import weight_decay_groups
+from pixio_hf.training.monitoring import pretraining_flops
+from pixio_hf.training.optimization import weight_decay_groups
 
 Measured = tuple[dict[str, float], dict[str, list[float]]]  # peak memory in GB, seconds of steps, by way
 DROP_PATH_RATE = 0.4

@@ -5,8 +5,8 @@
     python conversion/export_checkpoint.py owner/my-pixio my_pixio.pth
 
 Takes a folder of pixio_hf or transformers, a Hub id or a bundled name. Encoders and dense models become a bare mapping of
-tensors, pre-training models and distilled students {"model": mapping}. Needs memory for a quarter of the weights: query,
-key and value are one matrix in the original.
+tensors, pre-training models, distilled students and reconstruction models {"model": mapping}. Needs memory for a quarter of
+the weights: query, key and value are one matrix in the original.
 """
 
 import argparse

@@ -1,11 +1,11 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Render model_cards/ and the cards of the bundled checkpoints from their template and data (`make cards`).
+"""Render model_cards/ and the cards of the bundled checkpoints from their templates and numbers (`make cards`).
 
     python conversion/render_cards.py
     python conversion/render_cards.py --check
 
-Prints what changed. With --check nothing is written, and the exit code is 1 if a card is stale. What the cards say stands
-in src/pixio_hf/checkpoints: model_card_template.md, card_texts.py and card_results.py.
+Prints what changed. With --check nothing is written, and the exit code is 1 if a card is stale. The words of the cards
+stand in src/pixio_hf/model_cards/templates, their numbers in results.json beside it.
 """
 
 import argparse
@@ -14,9 +14,9 @@ import os
 import sys
 from pathlib import Path
 
-from pixio_hf.files import file_in_progress
+from pixio_hf.bundled import list_bundled
+from pixio_hf.files import write_text
 from pixio_hf.model_cards.model_card import CARD_NAMES, render_checkpoint_card
-from pixio_hf.model_cards.texts import OWN_MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,7 +32,7 @@ def update_cards(root: Path, check: bool = False) -> list[str]:
     changes = []
     for name in CARD_NAMES:
         page = Path("model_cards") / f"{name}.md"
-        card = Path("src/pixio_hf/assets") / name / "README.md" if name in OWN_MODELS else page
+        card = Path("src/pixio_hf/assets") / name / "README.md" if name in list_bundled() else page
         text = render_checkpoint_card(name)
         old = (root / card).read_text(encoding="utf-8") if (root / card).is_file() else ""
         if old != text:
@@ -47,11 +47,6 @@ def update_cards(root: Path, check: bool = False) -> list[str]:
             if not check:
                 write_link(root / page, link)
     return changes
-
-
-def write_text(path: Path, text: str) -> None:
-    with file_in_progress(path) as partial:
-        partial.write_text(text, encoding="utf-8")
 
 
 def write_link(path: Path, target: Path) -> None:

@@ -36,6 +36,21 @@ def tiny_config(**overrides) -> PixioConfig:
     return PixioConfig(**{**fields, **overrides})
 
 
+def tiny_view_config(**overrides) -> PixioConfig:
+    """The same with four multi-view blocks of width 24 and small heads for reconstruction."""
+    sizes = {
+        "view_hidden_size": 24,
+        "view_num_hidden_layers": 4,
+        "view_num_attention_heads": 4,
+        "view_taps": [1, 2],
+        "reconstruction_neck_hidden_sizes": [8, 8, 12, 12],
+        "reconstruction_fusion_hidden_size": 8,
+        "pose_hidden_size": 16,
+        "scale_hidden_size": 12,
+    }
+    return tiny_config(**{**sizes, **overrides})
+
+
 @torch.no_grad()
 def randomize_weights(model: Model, seed: int = 0) -> Model:
     """Fill every weight and buffer with random numbers: fresh LayerNorms are ones and zeros and hide swaps."""

@@ -31,7 +31,7 @@ from pixio_hf.script_exit import require_positive, run_script
 from pixio_hf.synthetic import SceneKind, build_scene, render_scene
 from pixio_hf.synthetic.rendering import open_photographs, single_threaded
 from pixio_hf.synthetic.scenes import Scene
-from pixio_hf.training.schedules import warmup_cosine
+from pixio_hf.training.optimization import warmup_cosine
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Numbers as users have them, of any strides, byte order and container, to plain arrays and tensors. Pure functions."""
+"""Users' arrays, tensors, images and lists of any layout to plain arrays and tensors. Pure functions."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ _WIDE_UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 def to_array(values: Any, masked: float | None = None) -> np.ndarray:
     """Array, tensor, PIL image or nested list of these or of numbers -> array in native byte order and C order.
 
-    Shape and dtype stay, but for what NumPy lacks or torch cannot take: bfloat16 and float8 become float32, long double
-    becomes float64. Strides, order, byte order, subclasses (np.matrix), devices and read-only memory make no difference;
-    the result may be read-only. `masked` stands in for the masked values of a masked array.
+    Shape and dtype are kept, except for types that NumPy or torch lacks: bfloat16 and float8 become float32, long
+    double becomes float64. Any strides, byte order, subclass (np.matrix) or device will do; the result may be
+    read-only. `masked` replaces the masked values of a masked array.
 
     Raises:
         ValueError: no numbers, lists of unequal lengths, or masked values where `masked` is None.
@@ -30,7 +30,7 @@ def to_array(values: Any, masked: float | None = None) -> np.ndarray:
             raise ValueError(
                 f"{int(np.ma.count_masked(values))} values are masked; replace them first, with values.filled(...)."
             )
-        # A type that holds the stand-in too: 255 does not fit into int8.
+        # A type that also holds the replacement: 255 does not fit into int8.
         wide = np.promote_types(values.dtype, np.min_scalar_type(masked))
         values = np.ma.filled(values.astype(wide), masked)
     array = np.asarray(values)
@@ -43,9 +43,9 @@ def to_array(values: Any, masked: float | None = None) -> np.ndarray:
 
 
 def to_tensor(values: Any, masked: float | None = None) -> Tensor:
-    """As `to_array`, but a tensor that torch can compute with: unsigned integers wider than a byte become int64.
+    """Like `to_array`, but a tensor that torch can compute with: unsigned integers wider than a byte become int64.
 
-    A tensor stays on its device, and bfloat16 stays what it is.
+    A tensor stays on its device, and bfloat16 stays bfloat16.
 
     Raises:
         ValueError: as `to_array`, or whole numbers beyond int64.
@@ -66,16 +66,16 @@ def to_tensor(values: Any, masked: float | None = None) -> Tensor:
 
 
 def to_class_tensor(values: Any, masked: float | None = None) -> Tensor:
-    """As `to_tensor`, with class numbers and bools as int64; floats stay, for checks of class numbers to refuse.
+    """Like `to_tensor`, but integers and bools become int64. Floats stay floats; later checks refuse them.
 
-    In a narrow type, torch would take an ignored -100 for the class 156.
+    In uint8, an ignored -100 would wrap around to class 156.
     """
     tensor = to_tensor(values, masked)
     return tensor if tensor.is_floating_point() or tensor.is_complex() else tensor.to(torch.int64)
 
 
 def is_image_or_array(value: Any) -> bool:
-    """True for what `to_array` takes beside lists: PIL images, arrays and tensors."""
+    """True for what `to_array` takes, except lists: PIL images, arrays and tensors."""
     return isinstance(value, PIL.Image.Image | np.ndarray | Tensor)
 
 

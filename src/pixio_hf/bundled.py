@@ -2,7 +2,7 @@
 """The place that resolves model names: what a short name stands for. Imports the standard library only.
 
 A short name means a local folder of that name, else the checkpoint inside the package, else the official repository.
-`short_names` teaches transformers the same; `pixio-hf` reads this file without importing the package, which loads torch.
+`short_names` does the same inside transformers. `pixio-hf` runs this file alone, as importing the package loads torch.
 """
 
 import difflib
@@ -52,7 +52,7 @@ def bundled_checkpoint(name: str) -> str:
 
 
 def resolve_name(name: object) -> str | None:
-    """Bundled folder or Hub id that a short name stands for; None for anything else, and where a local folder is called so.
+    """Bundled folder or Hub id of a short name; None for any other name, or if a local folder has that name.
 
     Only a plain string that is exactly a short name counts: not a Path, "owner/pixio-tiny" or "pixio-tiny/".
     """
@@ -64,7 +64,7 @@ def resolve_name(name: object) -> str | None:
 
 
 def hub_id(source: str) -> str:
-    """Repository of an official short name, for functions that ask the Hub themselves; any other name as it is."""
+    """Hub id of an official short name, for functions that ask the Hub themselves; other names unchanged."""
     return OFFICIAL[source].hub_id if source in OFFICIAL and not os.path.isdir(source) else source
 
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Checkpoint folders that somebody else may have made: their entries lie inside, their configuration describes a model."""
+"""Check folders from others: entries must lie inside, and the configuration must describe a Pixio model."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,12 +9,12 @@ from .configuration_pixio import PixioConfig
 
 
 def check_inside(folder: Path, names: Iterable[str], source: Path | None = None) -> None:
-    """Refuse entries of a folder that are no regular files, or links to somewhere else; entries that are missing are fine.
+    """Refuse entries that are not regular files, or that link out of the folder; missing entries are fine.
 
     The Hub's cache, whose snapshots consist of links to its blobs, counts as inside.
 
     Args:
-        source: folder of which `folder` is a copy made of links.
+        source: the real folder, if `folder` is a copy made of links to its files.
 
     Raises:
         ValueError: names the entry and where it leads.
@@ -29,7 +29,7 @@ def check_inside(folder: Path, names: Iterable[str], source: Path | None = None)
             target = entry.resolve(strict=True)
         except FileNotFoundError:
             continue
-        except (OSError, RuntimeError, ValueError) as error:  # a circle of links, or a name that no file can have
+        except (OSError, RuntimeError, ValueError) as error:  # circular links, or an impossible file name
             raise ValueError(f"{folder} holds {name!r}, which cannot be opened ({error}).") from error
         if not any(parent in target.parents for parent in allowed):
             raise ValueError(
@@ -40,7 +40,7 @@ def check_inside(folder: Path, names: Iterable[str], source: Path | None = None)
 
 
 def check_config(values: dict[str, Any], name: str) -> PixioConfig:
-    """The configuration that a checkpoint's config.json describes; `name` says in messages where it stood.
+    """The configuration that a checkpoint's config.json describes; `name` is what messages call the file.
 
     Raises:
         ValueError: not of a Pixio model, or with values that no Pixio model has.

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Names of encoder tensors on disk: every spelling that is read, and the one that is written.
+"""Names of encoder tensors on disk: all spellings that are read, and the one that is written.
 
 Three spellings of Pixio exist: the official Hub's (`encoder.layer.0.attention.attention.query`, `.mlp.fc1`), what
 transformers 5.23 writes (`.intermediate.dense`, `.output.dense`) and its in-memory names (`layers.0.attention.q_proj`).
@@ -18,12 +18,12 @@ from transformers.conversion_mapping import (
 )
 from transformers.core_model_loading import WeightRenaming
 
-# Parts of an encoder in memory; parts beside it in models of this family, of pre-training and of tasks.
+# Parts of an encoder in memory; then parts of pre-training and distillation models, and heads of task models.
 ENCODER_PARTS = ("embeddings.", "layers.", "layernorm.")
 FAMILY_PARTS = ("decoder", "projection")
 HEAD_PARTS = ("head", "classifier")
 
-# A name starts the key or follows a dot; without this, `resize_layers.0` would count as `layers.0`.
+# A name must start the key or follow a dot; otherwise `resize_layers.0` would match `layers.0`.
 START = r"(?<![^.])"
 
 # (spellings that are read, name in memory, spelling that is written)
@@ -59,10 +59,10 @@ def memory_to_hub_name(key: str) -> str:
 
 
 def check_encoder_keys(prefix: str, missing_keys: Any, unexpected_keys: Any, source: Any) -> None:
-    """Raise where loading left encoder weights random or encoder tensors unread; other keys are transformers' to report.
+    """Raise if loading left encoder weights random or encoder tensors unread; transformers reports other keys.
 
     Args:
-        prefix: what stands before the encoder's names in memory: "" in an encoder, "pixio." in a larger model.
+        prefix: of the encoder's names in memory: "" in an encoder, "pixio." in a larger model.
 
     Raises:
         ValueError: names the first few keys.
@@ -81,7 +81,7 @@ def check_encoder_keys(prefix: str, missing_keys: Any, unexpected_keys: Any, sou
 
 
 def check_encoder_sizes(prefix: str, mismatched_keys: Iterable[Any], source: Any) -> None:
-    """Raise where encoder weights have another shape in the checkpoint than in the model, or a decoder's positions do.
+    """Raise if encoder weights, or a decoder's positions, differ in shape between checkpoint and model.
 
     Args:
         prefix: as in check_encoder_keys.
@@ -109,7 +109,7 @@ def check_encoder_sizes(prefix: str, mismatched_keys: Iterable[Any], source: Any
 
 
 class SpellingRename(WeightRenaming):
-    """Renaming that reads several spellings of a name and, reversed by transformers when it saves, writes one of them."""
+    """Renaming that reads several spellings of a name and writes one: transformers reverses it to save."""
 
     __slots__ = ("written",)
 
@@ -136,7 +136,7 @@ def encoder_key_mapping() -> list[SpellingRename]:
 def register_key_mapping() -> None:
     """Make transformers apply its own table for "pixio" to our classes too; safe to call again.
 
-    Needed where one of ours is a part of another model, such as the backbone of UperNet. The table itself stays as it is,
+    Needed if one of our models is part of another, such as the backbone of UperNet. The table itself stays as it is,
     so that transformers' own Pixio models, and models around them, load and save as in a process without this package.
     """
     mapping = get_checkpoint_conversion_mapping("pixio")

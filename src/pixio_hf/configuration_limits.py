@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What each field of a configuration may hold. Whatever is absurd is refused before memory is taken for it."""
+"""What each field of a configuration may hold. Absurd values are refused before they can take memory."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -67,14 +67,14 @@ PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "r
 RATES = ("drop_path_rate", "hidden_dropout_prob", "attention_probs_dropout_prob", "mask_ratio")
 # Numbers above 0: field -> largest value.
 POSITIVE_NUMBERS = {"layer_norm_eps": 1.0, "initializer_range": 100.0}
-DEPTHS = ("min_depth", "max_depth")  # their order is checked together
+DEPTHS = ("min_depth", "max_depth")  # that min < max is checked by validate_heads
 MAX_PARAMETERS = 200e9  # of all blocks of the encoder, or of the decoder; the largest Pixio has 5.4e9
 MAX_GRID_SIZE = 1024  # patches of a side
 MAX_NESTING = 32  # of dictionaries and lists in a configuration file
 
 
 def check_field(name: str, value: Any) -> None:
-    """Refuse a value that a field cannot hold; names that are no field of Pixio's pass.
+    """Refuse a value that a field cannot hold; unknown names are accepted.
 
     Raises:
         ValueError: names the field and its limit.
@@ -125,10 +125,10 @@ def check_field(name: str, value: Any) -> None:
 
 
 def check_block_parameters(prefix: str, hidden_size: int, num_layers: int, mlp_ratio: int) -> None:
-    """Refuse widths and depths that are fine one by one, but not together.
+    """Refuse widths and depths that are fine alone, but too large together.
 
     Args:
-        prefix: what stands before the names of the fields, "" or "decoder_".
+        prefix: of the names of the fields, such as "decoder_"; "" for the encoder.
 
     Raises:
         ValueError: more parameters than MAX_PARAMETERS.
@@ -158,7 +158,7 @@ def check_nesting(values: Mapping[str, Any]) -> None:
 
 @contextmanager
 def explain_field_errors() -> Iterator[None]:
-    """Turn what transformers and the dataclass library raise for values of a wrong type into a ValueError."""
+    """Turn the errors of transformers and the dataclass library about wrong types into ValueErrors."""
     try:
         yield
     except StrictDataclassError as error:
@@ -168,7 +168,7 @@ def explain_field_errors() -> Iterator[None]:
 
 
 def checked_fields(cls: type[ConfigType]) -> type[ConfigType]:
-    """Class decorator: check each field before it is set, and make the dataclass library's own errors ValueErrors."""
+    """Class decorator: check each field before it is set; errors of the dataclass library become ValueErrors."""
     construct, assign = cls.__init__, cls.__setattr__
 
     @functools.wraps(construct)

@@ -20,7 +20,7 @@ from .configuration_limits import (
     explain_field_errors,
 )
 
-# SPEC 1.2. Decoders: SPEC 2.4 gives one width for every encoder; head widths: SPEC 5.2.
+# docs/specification.md 1.2. Decoders: 2.4 gives one width for every encoder; head widths: 5.2.
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "pixio-b16": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12},
@@ -44,7 +44,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 HEAD_TYPES = ("dpt", "linear")
-VIEW_MLP_RATIO = 4  # of the multi-view transformer, whatever the encoder has
+VIEW_MLP_RATIO = 4  # of the multi-view transformer, independent of the encoder's
 
 
 @checked_fields
@@ -54,7 +54,7 @@ class PixioConfig(upstream.PixioConfig):
 
     Args:
         decoder_hidden_size (`int`, defaults to 512): width of the pre-training decoder.
-        decoder_num_hidden_layers (`int`, defaults to 32): its blocks; the deep decoder of the paper.
+        decoder_num_hidden_layers (`int`, defaults to 32): number of its blocks; the paper's decoder is deep.
         decoder_num_attention_heads (`int`, defaults to 16): its attention heads.
         mask_ratio (`float`, defaults to 0.75): share of mask blocks hidden in pre-training, in [0, 1).
         mask_grid_size (`int`, defaults to 4): side of a mask block, in patches.
@@ -68,18 +68,21 @@ class PixioConfig(upstream.PixioConfig):
         semantic_loss_ignore_index (`int`, defaults to 255): label that segmentation ignores.
         projection_size (`int`, *optional*): width of the teacher that PixioForDistillation learns from.
         view_hidden_size (`int`, defaults to 768): width of the multi-view transformer of PixioForReconstruction.
-        view_num_hidden_layers (`int`, defaults to 24): its blocks, over all views and over each view in turn.
+        view_num_hidden_layers (`int`, defaults to 24): number of its blocks; they alternate between all views and each
+            view.
         view_num_attention_heads (`int`, defaults to 12): its attention heads.
-        view_taps (`list[int]`, defaults to [11, 17]): two of its blocks, from 0, that feed the dense head beside the last.
+        view_taps (`list[int]`, defaults to [11, 17]): two blocks, counted from 0, that feed the dense head as the last
+            does.
         reconstruction_neck_hidden_sizes (`list[int]`, defaults to [96, 192, 384, 768]): widths of that head's levels.
         reconstruction_fusion_hidden_size (`int`, defaults to 256): width of its fusion blocks.
         pose_hidden_size (`int`, defaults to 1024): width of the pose head.
         scale_hidden_size (`int`, defaults to 196): width of the scale head.
-        use_geometric_inputs (`bool`, defaults to `False`): known rays, depth and poses can be given beside the pictures.
-        geometric_dense_hidden_sizes (`list[int]`, defaults to [588, 768, 1024]): widths of their encoders of maps.
-        geometric_global_hidden_sizes (`list[int]`, defaults to [128, 256, 512]): widths of their encoders of few numbers.
+        use_geometric_inputs (`bool`, defaults to `False`): known rays, depth and poses can be given with the pictures.
+        geometric_dense_hidden_sizes (`list[int]`, defaults to [588, 768, 1024]): widths of the encoders of rays and depth.
+        geometric_global_hidden_sizes (`list[int]`, defaults to [128, 256, 512]): widths of the encoders of poses and
+            scales.
 
-    `drop_path_rate` is the rate of the last block; it grows linearly from 0 at the first (SPEC 2.7).
+    `drop_path_rate` is the rate of the last block; it grows linearly from 0 at the first (docs/specification.md 2.7).
 
     Raises:
         ValueError: a field is of a wrong type, out of its range or absurdly large, or fields contradict each other.
@@ -117,7 +120,7 @@ class PixioConfig(upstream.PixioConfig):
     geometric_global_hidden_sizes: list[int] | tuple[int, ...] = (128, 256, 512)
 
     def __post_init__(self, **kwargs):
-        # JSON knows lists only: a configuration that was loaded equals the one that was saved.
+        # Lists, as JSON has no tuples: a loaded configuration must equal the saved one.
         for name in SIZE_LISTS:
             setattr(self, name, list(getattr(self, name)))
         for name, value in kwargs.items():
@@ -126,10 +129,10 @@ class PixioConfig(upstream.PixioConfig):
         self.check_together()
 
     def check_together(self) -> None:
-        """Check what fields may hold together; each one alone is checked whenever it is set.
+        """Check that fields fit each other; single fields are checked whenever they are set.
 
         Raises:
-            ValueError: fields contradict each other, or make a model of absurd size.
+            ValueError: fields contradict each other, or describe a model of absurd size.
         """
         self.validate_encoder()
         self.validate_masking()
@@ -146,7 +149,7 @@ class PixioConfig(upstream.PixioConfig):
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs) -> Any:
-        """Build a configuration from a dictionary and overriding fields, and check the outcome as on construction."""
+        """Build a configuration from a dictionary and overriding fields, and check the result."""
         check_nesting(config_dict)
         with explain_field_errors():
             loaded: Any = super().from_dict(config_dict, **kwargs)
@@ -156,7 +159,7 @@ class PixioConfig(upstream.PixioConfig):
 
     @classmethod
     def preset(cls, name: str, **overrides) -> "PixioConfig":
-        """Configuration of a named size: pixio-b16, -l16, -h16, -1b16, -5b16 (SPEC 1.2) or our pixio-tiny.
+        """Configuration of a named size: pixio-b16, -l16, -h16, -1b16, -5b16 (docs/specification.md 1.2) or our pixio-tiny.
 
         Raises:
             ValueError: unknown preset, or an override that is no field of the configuration.
@@ -174,7 +177,7 @@ class PixioConfig(upstream.PixioConfig):
         return self.image_size // self.patch_size
 
     def drop_path_rates(self) -> list[float]:
-        """Stochastic depth rate of every encoder block, linear from 0 to `drop_path_rate` (SPEC 2.7)."""
+        """Stochastic depth rate of every encoder block, linear from 0 to `drop_path_rate` (docs/specification.md 2.7)."""
         last = max(self.num_hidden_layers - 1, 1)
         return [self.drop_path_rate * block / last for block in range(self.num_hidden_layers)]
 
@@ -190,7 +193,7 @@ class PixioConfig(upstream.PixioConfig):
         check_block_parameters("", self.hidden_size, self.num_hidden_layers, self.mlp_ratio)
 
     def validate_masking(self):
-        """Sizes of the decoder fit each other; whether blocks tile an image is checked where the image is known."""
+        """Sizes of the decoder fit each other; whether mask blocks tile an image is checked when there is one."""
         _check_heads(self, "decoder_hidden_size", "decoder_num_attention_heads")
         check_block_parameters("decoder_", self.decoder_hidden_size, self.decoder_num_hidden_layers, self.mlp_ratio)
 

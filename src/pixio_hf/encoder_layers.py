@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Parts of the encoder, extended from transformers' own: embeddings and transformer blocks (SPEC 1.1, 1.4, 2.7)."""
+"""Parts of the encoder, extended from transformers' own: embeddings and transformer blocks.
+
+See docs/specification.md 1.1, 1.4, 2.7.
+"""
 
 import math
 from collections.abc import Iterable
@@ -27,7 +30,8 @@ class PixioEmbeddings(upstream.PixioEmbeddings):
         batch_size, _, height, width = pixel_values.shape
         patches = self.patch_embeddings(pixel_values.to(self.patch_embeddings.projection.weight.dtype))
         class_positions, patch_positions = self.split_positions(height, width)
-        # Positions come before masking, so that a kept patch keeps the position it was cut from (SPEC 2.1).
+        # Positions come before masking, so that a kept patch keeps the position it was cut from
+        # (docs/specification.md 2.1).
         patches = patches + patch_positions
         if ids_keep is not None:
             patches = patches.gather(1, ids_keep[:, :, None].expand(-1, -1, patches.shape[-1]))
@@ -67,17 +71,18 @@ class PixioEmbeddings(upstream.PixioEmbeddings):
 
 
 class PixioLayer(upstream.PixioLayer):
-    """Pre-norm transformer block with a stochastic depth rate of its own: (B, T, D) -> (B, T, D) (SPEC 1.1, 2.7).
+    """Pre-norm transformer block with a stochastic depth rate of its own: (B, T, D) -> (B, T, D).
 
-    In training a sample's dropped branches are not computed, other than in a compiled graph, whose shapes must not vary,
-    under an attention mask, and where attentions are asked for. The distribution is the same either way.
+    In training, the branches that a sample drops are not computed. Exceptions: compiled graphs, whose shapes must not
+    vary, attention masks, and requests for attentions. The distribution is the same either way. See
+    docs/specification.md 1.1, 2.7.
     """
 
     def __init__(self, config: PixioConfig, drop_path_rate: float = 0.0):
         super().__init__(config)
         # The original initialises query, key and value as one (3D, D) matrix: a bound of sqrt(6 / (3D + D)) instead of
-        # sqrt(6 / 2D). Noted on the projections, as transformers' initialisation passes over modules outside the
-        # library that own no weight themselves, such as the attention around them.
+        # sqrt(6 / 2D). The gain is noted on the projections: transformers does not initialise modules from outside the
+        # library that own no weight, such as the attention around them.
         for projection in (self.attention.q_proj, self.attention.k_proj, self.attention.v_proj):
             projection.glorot_gain = math.sqrt(0.5)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
         self.drop_path_rate = drop_path_rate
@@ -106,7 +111,7 @@ class PixioLayer(upstream.PixioLayer):
     def map_attention(self, normed: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Attention maps of normalised tokens, (B, T, D) -> (B, heads, T, T), which fused attention does not keep.
 
-        `attention_mask` is what the attention itself takes: 0 or False = not attended to, or added to the scores.
+        `attention_mask` is the attention's own: 0 or False = not attended to, or numbers to add to the scores.
         """
         attention = self.attention
         query, key = (
@@ -124,7 +129,7 @@ class PixioLayer(upstream.PixioLayer):
         return scores.softmax(dim=-1).to(normed.dtype)
 
     def transform_kept_samples(self, hidden_states: Tensor, **kwargs) -> Tensor:
-        """As forward, but each branch is computed for the samples that keep it alone: (B, T, D) -> (B, T, D)."""
+        """Like forward, but each branch is computed only for the samples that keep it: (B, T, D) -> (B, T, D)."""
 
         def attend(tokens: Tensor) -> Tensor:
             return self.dropout(self.attention(self.layernorm_before(tokens), None, **kwargs)[0])
@@ -139,10 +144,10 @@ class PixioLayer(upstream.PixioLayer):
 
 
 def prepare_checkpointing(hidden_states: Tensor, layers: Iterable[Any]) -> Tensor:
-    """Input of checkpointed layers, (B, T, D) -> (B, T, D): it requires a gradient where any of their weights do.
+    """Input of checkpointed layers, (B, T, D) -> (B, T, D): it requires a gradient if any of their weights does.
 
-    Reentrant checkpointing sees what its inputs require alone. Behind frozen embeddings it would leave every weight of the
-    layers, adapters included, without a gradient.
+    Reentrant checkpointing looks only at whether its inputs require gradients. After frozen embeddings, no weight of
+    the layers would get one, not even adapters.
     """
     if hidden_states.requires_grad or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return hidden_states

@@ -1,9 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Writing files and folders: they appear under their name when they are whole, each has one writer at a time.
+"""Write files and folders that get their name only when complete, with one writer at a time.
 
-Everything that this package writes for users goes through here. The temporary itself is what is locked, so that nothing
-else lies about, and the system drops the lock when its holder dies: whoever comes next takes over what a killed process
-left, and cleans it.
+Everything that this package writes for users goes through here. The temporary itself is locked, so there is no lock
+file. The system drops the lock when its holder dies; the next writer then takes over the temporary and empties it.
 """
 
 import errno
@@ -20,7 +19,7 @@ from safetensors import SafetensorError
 
 try:
     import fcntl
-except ImportError:  # Windows: whoever makes the temporary is its writer, and a killed one's has to be removed by hand
+except ImportError:  # Windows: whoever makes the temporary is its writer; after a kill it must be removed by hand
     fcntl = None
 
 _CHUNK_BYTES = 4 * 2**20
@@ -30,16 +29,16 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def folder_in_progress(target: Path) -> Iterator[Path]:
-    """A temporary folder beside `target` that becomes it at the end; on any error or Ctrl-C nothing is left of it.
+    """A temporary folder beside `target`, renamed to it at the end; any error or Ctrl-C removes it.
 
-    An existing folder is moved aside, replaced and then deleted; check_target decides whether that is allowed, and has to
-    be asked again inside of the block: another process may have finished `target` in between.
+    An existing folder is moved aside, replaced and then deleted; check_target decides whether that is allowed. Call it
+    again inside the block: another process may have finished `target` meanwhile.
 
     Raises:
         ValueError: another process is writing `target`, or the disk is full.
     """
     created = [parent for parent in target.absolute().parents if not parent.exists()]
-    partial, replaced = _beside(target, "partial"), _beside(target, "replaced")
+    partial, replaced = partial_path(target), _beside(target, "replaced")
     with _only_writer(partial, target, is_folder=True):
         try:
             _finish_replacement(replaced, target)
@@ -56,12 +55,12 @@ def folder_in_progress(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def file_in_progress(target: Path, replace: bool = True) -> Iterator[Path]:
-    """A temporary file beside `target` that becomes it at the end; on any error or Ctrl-C it is deleted.
+    """A temporary file beside `target`, renamed to it at the end; any error or Ctrl-C deletes it.
 
     Raises:
-        ValueError: another process is writing `target`, the disk is full, or `target` exists and `replace` is not set.
+        ValueError: another process is writing `target`, the disk is full, or `target` exists and `replace` is False.
     """
-    partial = _beside(target, "partial")
+    partial = partial_path(target)
     with _only_writer(partial, target, is_folder=False):
         try:
             with _full_disk_explained(target):
@@ -75,7 +74,7 @@ def file_in_progress(target: Path, replace: bool = True) -> Iterator[Path]:
 
 
 def write_bytes(target: str | Path, content: bytes) -> None:
-    """Write a file, whole or not at all; an older one of that name is replaced. Errors as of file_in_progress."""
+    """Write a file, whole or not at all; an existing one is replaced. Errors as in file_in_progress."""
     with file_in_progress(Path(target)) as partial:
         partial.write_bytes(content)
 
@@ -101,6 +100,21 @@ def hash_file(path: str | Path, when_read: Callable[[int], object] | None = None
     return digest.hexdigest()
 
 
+def force_to_disk(*paths: Path) -> None:
+    """Have the operating system write files and folders to the device, so that they survive a loss of power."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def partial_path(target: Path) -> Path:
+    """The temporary that becomes `target`, for processes that share it with the one that is its writer."""
+    return _beside(target, "partial")
+
+
 def _beside(target: Path, state: str) -> Path:
     name = f".{target.name}.{state}"
     if len(os.fsencode(name)) > _LONGEST_NAME:
@@ -110,7 +124,7 @@ def _beside(target: Path, state: str) -> Path:
 
 @contextmanager
 def _only_writer(partial: Path, target: Path, is_folder: bool) -> Iterator[None]:
-    """Hold the temporary of a target, made anew or emptied of what a killed process left."""
+    """Hold the temporary of a target: a new one, or an emptied one that a killed process left."""
     handle = None
     while handle is None:  # whoever held it may rename or remove it between our steps
         handle = _claim(partial, target, is_folder)
@@ -128,7 +142,7 @@ def _claim(partial: Path, target: Path, is_folder: bool) -> int | None:
             raise ValueError(_describe_leftover(partial, target))
         return os.open(os.devnull, os.O_RDONLY)
     try:
-        # O_NONBLOCK: a named pipe of that name must not hold us.
+        # O_NONBLOCK: opening a named pipe of that name must not block.
         mode = os.O_RDONLY if is_folder else os.O_RDWR
         handle = os.open(partial, mode | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -164,7 +178,7 @@ def _describe_leftover(partial: Path, target: Path) -> str:
 
 
 def _make(partial: Path, is_folder: bool) -> bool:
-    """Make a temporary; False where there is one."""
+    """Make a temporary; False if it exists already."""
     try:
         if is_folder:
             partial.mkdir()
@@ -187,7 +201,7 @@ def _empty(partial: Path, is_folder: bool) -> None:
 
 
 def _finish_replacement(replaced: Path, target: Path) -> None:
-    """Finish what a process began that was killed between moving the old folder aside and deleting it."""
+    """Finish the work of a process that was killed after moving the old folder aside, before deleting it."""
     if not replaced.is_dir():
         return
     if target.exists():
@@ -211,13 +225,13 @@ def _move_into_place(partial: Path, target: Path, replaced: Path) -> None:
 
 @contextmanager
 def _full_disk_explained(target: Path) -> Iterator[None]:
-    """A ValueError in the place of the many errors that libraries raise when the disk is full."""
+    """Turn the many errors that libraries raise on a full disk into a ValueError."""
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
         chain = [error, error.__cause__, error.__context__]
         is_full = any(isinstance(cause, OSError) and cause.errno in _FULL for cause in chain)
-        # safetensors names the error in its text alone.
+        # safetensors gives the error only as text.
         if not is_full and not any(os.strerror(number) in str(error) for number in _FULL):
             raise
         free = shutil.disk_usage(target.parent).free

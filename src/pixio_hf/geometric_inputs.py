@@ -14,7 +14,7 @@ INPUT_NAMES = ("ray_directions", "ray_depth", "camera_quaternions", "camera_tran
 
 
 class GeometricResidualUnit(nn.Module):
-    """Two 3x3 convolutions beside a shortcut: (B, C_in, h, w) -> (B, C_out, h, w)."""
+    """Two 3x3 convolutions added to a shortcut: (B, C_in, h, w) -> (B, C_out, h, w)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -47,22 +47,23 @@ class DenseGeometryEncoder(nn.Module):
 
 
 class GlobalGeometryEncoder(nn.Module):
-    """Features of a few numbers per view: (B, C) -> (B, D)."""
+    """Features of a vector per view: (B, C) -> (B, D)."""
 
     def __init__(self, num_values: int, widths: Sequence[int], hidden_size: int, eps: float) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(*sizes) for sizes in pairwise((num_values, *widths)))
+        # Named linears, not layers: the loader would rename layers to encoder.layer.
+        self.linears = nn.ModuleList(nn.Linear(*sizes) for sizes in pairwise((num_values, *widths)))
         self.projection = nn.Linear(widths[-1], hidden_size)
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
 
     def forward(self, values: Tensor) -> Tensor:
-        for layer in self.layers:
-            values = F.gelu(layer(values))
+        for linear in self.linears:
+            values = F.gelu(linear(values))
         return self.norm(self.projection(values))
 
 
 class GeometricInputs(nn.Module):
-    """Encoders of everything that may be known beside the pictures; their sum is added to the image features."""
+    """Encoders of known rays, depth and poses; the sum of their outputs is added to the image features."""
 
     def __init__(
         self,
@@ -88,10 +89,10 @@ class GeometricInputs(nn.Module):
         """Sum of the features of what is known: (B, V, N, D).
 
         Args:
-            known: of `ray_directions` (B, V, H, W, 3), `ray_depth` (B, V, H, W), and the pose as `camera_quaternions`
-                (B, V, 4) with `camera_translations` (B, V, 3) in any common world.
+            known: any of `ray_directions` (B, V, H, W, 3), `ray_depth` (B, V, H, W), and the pose as
+                `camera_quaternions` (B, V, 4) with `camera_translations` (B, V, 3) in any common world.
             is_metric: (B, V) bool, whether lengths are metres.
-            given: by the same names, (B, V) bool, for which views it is known; all where absent.
+            given: for the same names, (B, V) bool, for which views it is known; absent means all.
         """
         size = is_metric.shape
         total = self.rays.norm.weight.new_zeros(*size, num_patches, self.rays.norm.weight.shape[0])

@@ -33,7 +33,7 @@ def matrix_to_quaternion(rotations: Tensor) -> Tensor:
     """Unit quaternions (x, y, z, w) with w >= 0 of rotation matrices: (..., 3, 3) -> (..., 4)."""
     m = rotations
     m00, m11, m22 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    # Four times each squared component; divided by the root of the largest, no candidate loses digits.
+    # Four times the square of each component; starting from the largest one loses no digits.
     squares = torch.stack((1 + m00 - m11 - m22, 1 - m00 + m11 - m22, 1 - m00 - m11 + m22, 1 + m00 + m11 + m22), dim=-1)
     xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
     xw, yw, zw = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
@@ -57,7 +57,7 @@ def invert_quaternion(quaternions: Tensor) -> Tensor:
 
 
 def multiply_quaternions(first: Tensor, second: Tensor) -> Tensor:
-    """Hamilton product, the rotation `second` and then `first`: (..., 4), (..., 4) -> (..., 4)."""
+    """Hamilton product: first the rotation `second`, then `first`: (..., 4), (..., 4) -> (..., 4)."""
     vector1, real1 = first[..., :3], first[..., 3:]
     vector2, real2 = second[..., :3], second[..., 3:]
     vector = real1 * vector2 + real2 * vector1 + torch.linalg.cross(vector1, vector2, dim=-1)
@@ -66,7 +66,7 @@ def multiply_quaternions(first: Tensor, second: Tensor) -> Tensor:
 
 
 def rotate(quaternions: Tensor, vectors: Tensor) -> Tensor:
-    """Vectors turned by quaternions, one rotation for any number of them: (..., 4), (..., K, 3) -> (..., K, 3)."""
+    """Vectors turned by quaternions, K vectors by each of them: (..., 4), (..., K, 3) -> (..., K, 3)."""
     return vectors @ quaternion_to_matrix(quaternions).transpose(-1, -2)
 
 
@@ -120,7 +120,7 @@ def intrinsics_of_rays(rays: Tensor) -> Tensor:
     """Pinhole cameras that fit viewing rays best, without skew: (..., H, W, 3) -> (..., 3, 3), in pixels.
 
     Least squares of u = cx + fx x / z and of v = cy + fy y / z over a subsampled grid; from five rays where there are
-    more than a million pixels. Means nothing where rays point backwards (z <= 0).
+    more than a million pixels. Meaningless where rays point backwards (z <= 0).
     """
     height, width = rays.shape[-3:-1]
     slopes = rays[..., :2] / rays[..., 2:]
@@ -151,7 +151,7 @@ def _fit_line(slopes: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _fit_three_rays(slopes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The same from the middle and the quarter points of one line of pixels: (..., size) -> (...), (...)."""
+    """As _fit_line, from the middle and the quarter points of one line of pixels: (..., size) -> (...), (...)."""
     low, middle, high = size // 4, size // 2, 3 * size // 4
     focal_low = (middle - low) / (slopes[..., middle] - slopes[..., low])
     focal_high = (high - middle) / (slopes[..., high] - slopes[..., middle])

@@ -1,7 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Dense prediction heads over the token features of any plain vision transformer (SPEC 5.1-5.3).
+"""Dense prediction heads over the token features of any plain vision transformer (docs/specification.md 5.1-5.3).
 
-Both heads return logits at the requested size; what they mean (depth after a sigmoid, classes) is the model's affair.
+Both heads return logits at the requested size; the model decides what they mean (depth after a sigmoid, classes).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,10 @@ NUM_TAPS = 4
 
 
 def dpt_tap_blocks(num_hidden_layers: int) -> tuple[int, int, int, int]:
-    """Blocks, counted from 0, whose outputs feed the DPT head: the ends of four equal quarters (SPEC 5.2)."""
+    """Blocks, counted from 0, whose outputs feed the DPT head: the ends of four equal quarters.
+
+    See docs/specification.md 5.2.
+    """
     quarter = num_hidden_layers // NUM_TAPS
     if quarter < 1:
         raise ValueError(
@@ -25,7 +28,10 @@ def dpt_tap_blocks(num_hidden_layers: int) -> tuple[int, int, int, int]:
 
 
 def concat_class_mean(patch_tokens: Tensor, class_tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Append the mean class token to every patch token: (B, N, D), (B, K, D) -> (B, 2D, h, w) (SPEC 5.1)."""
+    """Append the mean class token to every patch token: (B, N, D), (B, K, D) -> (B, 2D, h, w).
+
+    See docs/specification.md 5.1.
+    """
     height, width = grid
     batch_size, num_patches, hidden_size = patch_tokens.shape
     if height * width != num_patches:
@@ -44,7 +50,7 @@ def concat_class_mean(patch_tokens: Tensor, class_tokens: Tensor, grid: tuple[in
 
 
 def make_resamplers(sizes: Sequence[int]) -> nn.ModuleList:
-    """What brings four levels of one grid to 4, 2, 1 and half of its size, finest first: (B, size, h, w) each."""
+    """Layers that bring four maps of one grid to 4, 2, 1 and half of its size, finest first: (B, size, h, w) each."""
     finest, fine, _, coarsest = sizes
     return nn.ModuleList(
         (
@@ -64,8 +70,9 @@ def make_lateral_convs(sizes: Sequence[int], fusion_hidden_size: int) -> nn.Modu
 class DPTHead(nn.Module):
     """Fuse four depths of a transformer from coarse to fine: 4 x (B, C_in, h, w) -> (B, num_labels, H, W) logits.
 
-    The dense prediction transformer head of SPEC 5.2 (Ranftl et al., 2021), without BatchNorm. `neck_hidden_sizes` are
-    the channels of the four levels, finest first; `fusion_hidden_size` those of the fused paths.
+    The dense prediction transformer head of docs/specification.md 5.2 (Ranftl et al., 2021), without BatchNorm.
+    `neck_hidden_sizes` are the channels of the four levels, finest first; `fusion_hidden_size` those of the fused
+    paths.
     """
 
     def __init__(
@@ -111,7 +118,10 @@ class DPTHead(nn.Module):
 
 
 class LinearHead(nn.Module):
-    """Normalise one feature map and project it linearly: (B, C_in, h, w) -> (B, num_labels, H, W) (SPEC 5.3)."""
+    """Normalise one feature map and project it linearly: (B, C_in, h, w) -> (B, num_labels, H, W).
+
+    See docs/specification.md 5.3.
+    """
 
     def __init__(self, in_channels: int, num_labels: int) -> None:
         super().__init__()
@@ -127,11 +137,14 @@ class LinearHead(nn.Module):
 
 
 class FusionBlock(nn.Module):
-    """Add a lateral level to the running path, refine, and resize: (B, F, h, w) -> (B, F, H, W) (SPEC 5.2, step 6)."""
+    """Add a lateral level to the running path, refine, and resize: (B, F, h, w) -> (B, F, H, W).
+
+    See docs/specification.md 5.2, step 6.
+    """
 
     def __init__(self, hidden_size: int, is_deepest: bool = False) -> None:
         super().__init__()
-        # Nothing comes from below the deepest level, so it has no lateral to add; see UnusedResidualUnit.
+        # No path comes from below the deepest level, so its first unit has no use; see UnusedResidualUnit.
         self.residual_unit1 = UnusedResidualUnit(hidden_size) if is_deepest else ResidualUnit(hidden_size)
         self.residual_unit2 = ResidualUnit(hidden_size)
         self.out_conv = nn.Conv2d(hidden_size, hidden_size, 1)
@@ -139,12 +152,15 @@ class FusionBlock(nn.Module):
     def forward(self, lateral: Tensor, path: Tensor | None, output_size: tuple[int, int]) -> Tensor:
         """`path` is None at the deepest level."""
         features = self.residual_unit2(lateral if path is None else path + self.residual_unit1(lateral))
-        # Before the resize, not after: the result is the same, as its weights sum to one, on a quarter of the pixels.
+        # Before the resize, on a quarter of the pixels: the result is the same, as weights of a resize sum to one.
         return resize(self.out_conv(features), output_size)
 
 
 class ResidualUnit(nn.Module):
-    """Two rectified 3x3 convolutions beside an untouched shortcut: (B, F, h, w) -> (B, F, h, w) (SPEC 5.2, step 5)."""
+    """Two 3x3 convolutions, each after a relu, added to the input: (B, F, h, w) -> (B, F, h, w).
+
+    See docs/specification.md 5.2, step 5.
+    """
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -156,11 +172,11 @@ class ResidualUnit(nn.Module):
 
 
 class UnusedResidualUnit(nn.Module):
-    """Keeps the weights of the deepest fusion block's lateral unit, which no prediction ever uses (SPEC 5.2, step 7).
+    """Weights of the deepest fusion block's lateral unit, which are stored but never used.
 
-    Original checkpoints carry them, and a checkpoint that is imported and exported again has to come out bit for bit.
-    They are buffers and not frozen parameters: an optimiser, weight decay or DistributedDataParallel then never sees
-    them, and from_pretrained, which makes every parameter that it loads trainable, cannot undo that.
+    Original checkpoints hold them, and importing and exporting again must give the same bits. They are buffers, not
+    frozen parameters: optimizers and DistributedDataParallel never see buffers, and from_pretrained, which makes all
+    loaded parameters trainable, cannot change that. See docs/specification.md 5.2, step 7.
     """
 
     def __init__(self, hidden_size: int) -> None:
@@ -183,10 +199,10 @@ class UnusedConvolution(nn.Module):
 
 @torch.no_grad()
 def initialize_head_module(module: nn.Module) -> bool:
-    """Give one module of a head the framework's default initialisation; True if it was one that holds weights.
+    """Give one module of a head torch's default initialisation; True if it was a convolution or a norm.
 
     Meant for `PreTrainedModel._init_weights`, whose own normal(0.02) is too small for a deep stack of rectified
-    convolutions. Only torch.nn.init functions write, which transformers makes skip weights that a checkpoint filled.
+    convolutions. Only torch.nn.init functions write here: transformers makes them skip weights that were loaded.
     """
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         module.reset_parameters()

@@ -52,7 +52,7 @@ class PixioImageProcessorKwargs(ImagesKwargs, total=False):
 
 
 class PixioImageProcessing(BaseImageProcessor):
-    """Everything about Pixio's image processing that does not depend on the backend; not for use by itself."""
+    """The parts of Pixio's image processing that do not depend on the backend; not for use by itself."""
 
     valid_kwargs = PixioImageProcessorKwargs
     model_input_names = ["pixel_values"]
@@ -114,7 +114,7 @@ class PixioImageProcessing(BaseImageProcessor):
 
         Photos may be PIL images (turned upright as their EXIF says), arrays, tensors, paths or addresses. Depth maps
         (2-D arrays or PIL modes F, I, I;16) become float32 metres, where 0 and NaN stay as they are and mean "not
-        measured"; segmentation maps become int64 class numbers. Maps are resized by index, never blended.
+        measured"; segmentation maps become int64 class numbers. Maps take the nearest value, values are never mixed.
 
         Raises:
             ValueError: unreadable or wrong input, sides that are no multiple of size_divisor (nothing is cropped),
@@ -152,7 +152,7 @@ class PixioImageProcessing(BaseImageProcessor):
     def _preprocess_image_like_inputs(
         self, images: ImageInput, segmentation_maps: ImageInput | None, depth_maps: ImageInput | None, **kwargs: Any
     ) -> BatchFeature:
-        """The whole way of a call: read, size, resize, normalise, label, mask, stack."""
+        """All steps of a call: read, size, resize, normalise, label, mask, stack."""
         if segmentation_maps is not None and depth_maps is not None:
             raise ValueError("pass depth_maps or segmentation_maps, not both: each of them becomes `labels`.")
         photos = self._read_photos(images, **kwargs)
@@ -217,7 +217,7 @@ class PixioImageProcessing(BaseImageProcessor):
         Raises:
             ValueError: not as many target sizes as predictions.
         """
-        # float32, because NumPy, which the pipeline turns it into, has no bfloat16.
+        # float32, because the pipeline converts it to NumPy, which has no bfloat16.
         depths = outputs.predicted_depth.float()
         resized = resize_to_targets(depths[:, None], target_sizes, "depth")
         return [{"predicted_depth": depth[0]} for depth in resized]

@@ -11,7 +11,7 @@ import PIL.Image
 from transformers.image_processing_backends import PilBackend
 from transformers.image_utils import PILImageResampling, SizeDict
 
-from .image_processing_base_pixio import PixioImageProcessing
+from .image_processing_base_pixio import PixioImageProcessing, PixioImageProcessorKwargs
 from .photos import read_photo
 
 
@@ -51,4 +51,4 @@ class PixioImageProcessorPil(PixioImageProcessing, PilBackend):
         return values
 
 
-__all__ = ["PixioImageProcessorPil"]
+__all__ = ["PixioImageProcessorKwargs", "PixioImageProcessorPil"]

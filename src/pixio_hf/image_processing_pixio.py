@@ -19,7 +19,7 @@ from .image_processing_pil_pixio import PixioImageProcessorPil
 from .photos import find_channel_axis, read_photo
 
 LARGE_PHOTO = 2**26
-"""Numbers of a photo, all channels together, above which it is resized one channel at a time."""
+"""Photos with more numbers than this, all channels together, are resized one channel at a time."""
 
 
 class PixioImageProcessor(PixioImageProcessing, TorchvisionBackend):
@@ -46,12 +46,12 @@ class PixioImageProcessor(PixioImageProcessing, TorchvisionBackend):
                     # Nothing to convert or to check: the photo need not leave its device.
                     return image.movedim(axis, 0).contiguous().to(device)
         photo = read_photo(image, bool(do_convert_rgb), input_data_format)
-        # The memory of a PIL image is read-only, which tensors cannot be; keeping its order is the cheap way to copy.
+        # PIL images have read-only memory, which tensors cannot have; a copy in the same order is the cheapest.
         tensor = torch.from_numpy(photo if photo.flags.writeable else photo.copy(order="K"))
         return tensor.to(device or "cpu").contiguous()
 
     def resize(self, image: Tensor, size: SizeDict, resample: Any = None, **kwargs: Any) -> Tensor:
-        """Resize (B, C, H, W), antialiased; what is large one channel at a time, with the same numbers."""
+        """Resize (B, C, H, W), antialiased; large photos one channel at a time, with the same result."""
         if image.numel() <= LARGE_PHOTO:
             return super().resize(image, size, resample, **kwargs)
         # On processors without a kernel for bytes, torch resizes floats, which are four times as large.

@@ -21,8 +21,8 @@ def resized_size(
 ) -> tuple[int, int]:
     """Output (height, width) of a photo. Without keep_aspect_ratio it is `size`.
 
-    With it, both sides are scaled by the one of size / photo_size that changes the photo least (as DPT does: the short
-    side of a photo larger than `size` meets it, the long side of a smaller one), then rounded to multiples of divisor.
+    With it, both sides are scaled by the same factor: of the two that make one side fit `size`, the one closer to 1
+    (as DPT does). Then both are rounded to multiples of divisor.
     """
     if not keep_aspect_ratio:
         return size

@@ -100,8 +100,7 @@ def to_class_ids(values: np.ndarray, do_reduce_labels: bool) -> np.ndarray:
     """Segmentation map -> int64 class numbers; do_reduce_labels makes 0 the ignored 255 and lowers the others by 1.
 
     Raises:
-        ValueError: no whole numbers, or with do_reduce_labels numbers beyond 255, whose lowering would meet the ignored
-            255.
+        ValueError: no whole numbers; or, with do_reduce_labels, numbers above 255: 256 would become the ignored 255.
     """
     if np.issubdtype(values.dtype, np.floating):
         if not (np.isfinite(values).all() and (values == np.floor(values)).all()):

@@ -1,7 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What lies in a folder: which endings are images, which names are regular files, and reading their bytes.
+"""What is in a folder: which endings are images, which names are regular files, and how to read them.
 
-Only regular files are opened: reading a FIFO would wait without end.
+Only regular files are opened, because reading a FIFO could block forever.
 """
 
 import os
@@ -17,7 +17,7 @@ _PHOTO_ENDINGS = (
     *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"),
     *(".tif", ".tiff"),
 )
-# Formats that Pillow reads only where it was built with their library, or where a plugin of it was imported.
+# Formats that Pillow reads only if it was built with their library, or if a plugin for them was imported.
 _OPTIONAL_PHOTO_ENDINGS = (".avif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".webp")
 
 _KINDS = (
@@ -42,12 +42,12 @@ def ending_of(name: str) -> str:
 
 
 def printable(path: str | os.PathLike) -> str:
-    """A path that can be printed and stored as UTF-8: bytes of its name that are not appear as \\xff."""
+    """A path as text that can be printed; bytes that are not UTF-8 appear as \\xff."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def show_path(path: str | os.PathLike) -> str:
-    """A path as it is shown in a message: at most 200 characters, see `printable`."""
+    """A path for messages: see `printable`; at most 200 characters."""
     text = printable(path)
     return text if len(text) <= 200 else f"{text[:200]}..."
 
@@ -61,7 +61,7 @@ def is_utf8(name: str) -> bool:
 
 
 def describe_odd_file(path: str | os.PathLike) -> str:
-    """What keeps a path from being read as a file: "is a FIFO, not a file"; "" for a regular file that is there."""
+    """Why a path cannot be read as a file, such as "is a FIFO, not a file"; "" for an existing regular file."""
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
@@ -96,7 +96,7 @@ def read_regular(path: str | os.PathLike) -> bytes:
 
 @dataclass(frozen=True)
 class FoundFiles:
-    """What lies below a folder, as paths relative to it in order of their parts; hidden files and folders are left out."""
+    """What is below a folder, as sorted relative paths; hidden files and folders are left out."""
 
     files: list[str] = field(default_factory=list)
     """Regular files with one of the endings."""
@@ -109,7 +109,7 @@ class FoundFiles:
 def find_files(folder: str | os.PathLike, endings: Iterable[str], only_utf8: bool = True) -> FoundFiles:
     """List everything below a folder; links are followed, each folder is visited once. No file is opened.
 
-    Names that are not UTF-8 are files like others with only_utf8=False.
+    With only_utf8=False, files whose names are not UTF-8 are listed too.
 
     Raises:
         ValueError: a folder cannot be listed.

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Metres; keeps the logarithm of a predicted depth finite (SPEC 5.4).
+# Metres; keeps the logarithm of a predicted depth finite (docs/specification.md 5.4).
 MIN_PREDICTED_DEPTH = 1e-3
 SILOG_VARIANCE_FOCUS = 0.5
 
 
 def masked_pixel_loss(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared error over masked patches: (B, N, P*P*C), (B, N, P*P*C), (B, N) -> scalar (SPEC 2.5).
+    """Mean squared error over masked patches: (B, N, P*P*C), (B, N, P*P*C), (B, N) -> scalar (docs/specification.md 2.5).
 
     `mask` is 1 (or True) where a patch was removed and has to be predicted; the others contribute nothing. A batch
     without any removed patch gives zero.
@@ -42,10 +42,11 @@ def valid_depth_mask(labels: Tensor, min_depth: float, max_depth: float) -> Tens
 
 
 def silog_loss(predicted_depth: Tensor, labels: Tensor, min_depth: float, max_depth: float) -> Tensor:
-    """Scale-invariant log loss of depths in metres: (B, H, W), (B, H, W) -> scalar (SPEC 5.4; Eigen et al., 2014).
+    """Scale-invariant log loss of depths in metres: (B, H, W), (B, H, W) -> scalar.
 
-    sqrt(mean(d^2) - 0.5 * mean(d)^2) with d = log(label) - log(prediction) over all valid pixels of the batch.
-    A batch without a valid pixel gives a zero that still back-propagates: every gradient is exactly zero.
+    sqrt(mean(d^2) - 0.5 * mean(d)^2) with d = log(label) - log(prediction) over all valid pixels of the batch. A batch
+    without a valid pixel gives a zero that still back-propagates: every gradient is exactly zero. See
+    docs/specification.md 5.4 and Eigen et al., 2014.
     """
     if predicted_depth.shape != labels.shape:
         raise ValueError(
@@ -70,9 +71,10 @@ def _check_metres(labels: Tensor) -> None:
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor, ignore_index: int = 255) -> Tensor:
-    """Cross entropy averaged over the labelled pixels of the batch: (B, C, H, W), (B, H, W) -> scalar (SPEC 6.1).
+    """Cross entropy averaged over the labelled pixels of the batch: (B, C, H, W), (B, H, W) -> scalar.
 
-    A batch without a labelled pixel gives a zero that still back-propagates: every gradient is exactly zero.
+    A batch without a labelled pixel gives a zero that still back-propagates: every gradient is exactly zero. See
+    docs/specification.md 6.1.
     """
     labels = labels.to(logits.device, torch.int64)
     summed = F.cross_entropy(logits.float(), labels, ignore_index=ignore_index, reduction="sum")
@@ -87,8 +89,8 @@ def check_class_ids(labels: Tensor, num_labels: int, ignore_index: int | None = 
 def to_class_ids(labels: Tensor, num_labels: int, ignore_index: int | None = None) -> Tensor:
     """Class numbers of any integer type, signed or unsigned, as int64; any shape -> same shape.
 
-    Numbers that are no class are refused: on a GPU, torch would stop the whole process over them. Values are read only
-    outside torch.compile and torch.export, whose graphs cannot depend on them.
+    Numbers that are no class are refused here: on a GPU, torch would abort the whole process. Not under torch.compile
+    and torch.export, whose graphs cannot depend on values.
 
     Raises:
         ValueError: labels that are no integers, or one that is neither in 0 .. num_labels - 1 nor ignore_index.
@@ -116,15 +118,15 @@ def to_class_ids(labels: Tensor, num_labels: int, ignore_index: int | None = Non
 
 
 def _sqrt_with_zero_gradient_at_zero(value: Tensor) -> Tensor:
-    # The value is sqrt(value) everywhere. Only the derivative is defined where mathematics leaves it open: at zero,
-    # reached by a perfect prediction or an empty batch, torch's would be infinite and turn the weights into NaN. The
-    # argument cannot be negative: mean(d)^2 <= mean(d^2), of which at most a half is taken away.
+    # The result is sqrt(value) everywhere; only the derivative at zero is set to zero. A perfect prediction or an
+    # empty batch gets there, and torch's derivative is infinite, which would turn the weights into NaN. The argument
+    # is never negative, since mean(d)^2 <= mean(d^2).
     positive = value > 0
     return torch.where(positive, torch.where(positive, value, 1.0).sqrt(), 0.0 * value)
 
 
 def feature_distance(features: Tensor, target: Tensor, distance: str) -> Tensor:
-    """Mean distance of features to a target, both (B, T, D) -> float32 scalar (SPEC 4.2).
+    """Mean distance of features to a target, both (B, T, D) -> float32 scalar (docs/specification.md 4.2).
 
     Args:
         distance: "cosine" (1 - mean cosine similarity of tokens), "l1" or "mse" (means over all elements).
@@ -154,7 +156,9 @@ def feature_alignment_loss(
     loss_fn_patch: str = "cosine",
     loss_fuse: str = "avg",
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Distance of tokens (B, n_cls_tokens + K, D), class tokens first: fused, class and patch loss (SPEC 4.2).
+    """Distance of tokens (B, n_cls_tokens + K, D), class tokens first: fused, class and patch loss.
+
+    See docs/specification.md 4.2.
 
     Args:
         loss_fn_cls, loss_fn_patch: distances, see feature_distance.

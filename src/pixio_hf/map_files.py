@@ -1,7 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Depth and segmentation maps in files: NumPy's .npy and .npz, OpenEXR, or images. From paths and bytes.
 
-An array file is known by its first bytes, not by its name. What its header claims is checked before memory is taken for it.
+An array file is recognised by its first bytes, not by its name. Sizes in its header are checked before any memory is taken.
 """
 
 import io
@@ -20,9 +20,9 @@ from .photo_files import open_photo, refuse_damage, show_path
 
 ARRAY_ENDINGS = (".exr", ".npy", ".npz")
 _NPY, _ZIP, _EXR = b"\x93NUMPY", b"PK\x03\x04", b"\x76\x2f\x31\x01"
-# Names under which one of several arrays of an .npz is taken.
+# If an .npz has several arrays, one of these names is taken.
 _KEYS = ("depth", "depth_map", "segmentation_map", "mask", "labels", "label")
-# Versions 2 and 3 differ in the spelling of field names only, which numbers have none of.
+# Versions 2 and 3 differ only in the spelling of field names, which plain arrays lack.
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -42,8 +42,8 @@ def read_array(
 ) -> np.ndarray | None:
     """The array of an .npy, .npz or .exr, or of its bytes; None when it is a file of another kind.
 
-    Of an .npz the only array is taken, or the first that has one of the names `keys`; of an .exr the channel Z, or the only
-    one, as float32.
+    From an .npz comes the only array, or the first with one of the names `keys`; from an .exr the channel Z, or the
+    only one, as float32.
 
     Args:
         name: what errors call it; by default the path.
@@ -71,7 +71,7 @@ def read_array(
 
 
 def _read_npy(file: IO[bytes]) -> np.ndarray:
-    """An array behind its header, in the file's own order of bytes."""
+    """The array after the header, in the file's own byte order."""
     version = np.lib.format.read_magic(file)
     shape, is_fortran, dtype = _HEADERS.get(version, _HEADERS[2, 0])(file)
     if dtype.hasobject:
@@ -119,7 +119,7 @@ def _read_exr(source: str | os.PathLike | bytes, name: str) -> np.ndarray:
 
 
 def check_num_pixels(num_pixels: int) -> None:
-    """Refuse what Pillow would refuse of an image, before memory is taken for it; to be called inside refuse_damage."""
+    """Refuse sizes that Pillow would refuse, before memory is taken; to be called inside refuse_damage."""
     limit = PIL.Image.MAX_IMAGE_PIXELS
     if limit is not None and num_pixels > 2 * limit:
         raise PIL.Image.DecompressionBombError(

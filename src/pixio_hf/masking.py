@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Masking in square blocks of patches, from noise (SPEC 2.2). Pure functions of tensors."""
+"""Masking in square blocks of patches, from noise (docs/specification.md 2.2). Pure functions of tensors."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ class BlockMask(NamedTuple):
 
 
 def num_mask_blocks(grid_height: int, grid_width: int, mask_grid_size: int) -> int:
-    """Number of mask blocks of an image: patches of a grid_height x grid_width grid over blocks of side mask_grid_size.
+    """Number of mask blocks in an image: blocks of side mask_grid_size in a grid_height x grid_width patch grid.
 
     Raises:
         ValueError: the block side does not divide the patch grid (the original drops the remainder and then fails).
@@ -30,7 +30,9 @@ def num_mask_blocks(grid_height: int, grid_width: int, mask_grid_size: int) -> i
 
 
 def num_kept_blocks(num_blocks: int, mask_ratio: float) -> int:
-    """Number of blocks that stay visible: int(num_blocks * (1 - mask_ratio)), truncated in double precision (SPEC 2.2).
+    """Number of blocks that stay visible: int(num_blocks * (1 - mask_ratio)), truncated in double precision.
+
+    See docs/specification.md 2.2.
 
     Raises:
         ValueError: mask_ratio is outside [0, 1), or so high that no block would stay.
@@ -47,7 +49,10 @@ def num_kept_blocks(num_blocks: int, mask_ratio: float) -> int:
 
 
 def expand_blocks(block_ids: Tensor, grid_width: int, mask_grid_size: int) -> Tensor:
-    """Patch ids of mask blocks, row-major within each block and in the blocks' order: (B, M) -> (B, M*g*g) (SPEC 2.2)."""
+    """Patch ids of mask blocks, row-major within each block and in the blocks' order: (B, M) -> (B, M*g*g).
+
+    See docs/specification.md 2.2.
+    """
     blocks_per_row = grid_width // mask_grid_size
     offset = torch.arange(mask_grid_size, device=block_ids.device)
     first_row = block_ids // blocks_per_row * mask_grid_size
@@ -60,9 +65,10 @@ def expand_blocks(block_ids: Tensor, grid_width: int, mask_grid_size: int) -> Te
 def random_block_mask(
     noise: Tensor, grid_height: int, grid_width: int, mask_grid_size: int, mask_ratio: float
 ) -> BlockMask:
-    """Keep the blocks of lowest noise, (B, M) uniform numbers with one per mask block -> BlockMask (SPEC 2.2).
+    """Keep the blocks of lowest noise, (B, M) uniform numbers with one per mask block -> BlockMask.
 
-    Kept patches are ordered by the noise of their block, then row-major within the block.
+    Kept patches are ordered by the noise of their block, then row-major within the block. See
+    docs/specification.md 2.2.
 
     Raises:
         ValueError: noise of the wrong shape, blocks that do not tile the grid, or no block kept.
@@ -104,7 +110,7 @@ def order_from_bool_mask(bool_masked_pos: Tensor) -> tuple[Tensor, int]:
 def resolve_ids_keep(
     pixel_values: Tensor, patch_size: int, bool_masked_pos: Tensor | None, ids_keep: Tensor | None
 ) -> Tensor | None:
-    """Turn either form of mask into patch ids to keep: (B, K), or None where nothing is masked.
+    """Turn either form of mask into patch ids to keep: (B, K), or None if nothing is masked.
 
     Raises:
         ValueError: both masks given, or one of a wrong shape.

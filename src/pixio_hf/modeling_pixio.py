@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""PixioModel and PixioBackbone: the encoder, extended from transformers' own classes (SPEC 1)."""
+"""PixioModel and PixioBackbone: the encoder, extended from transformers' own classes (docs/specification.md 1)."""
 
 import math
 from collections import OrderedDict
@@ -38,10 +38,12 @@ ModelType = TypeVar("ModelType", bound="PixioPreTrainedModel")
 
 
 class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
-    """Base of all models: configuration class, initialisation of SPEC 2.6, loading that never leaves the encoder random.
+    """Base of all models: configuration class, initialisation, loading that never leaves the encoder random.
 
-    Every model is float32 unless a type is asked for, whatever type a checkpoint is stored in: bfloat16 weights are too
-    coarse for an optimiser's steps.
+    See docs/specification.md 2.6 for the initialisation.
+
+    Models load in float32 unless another type is asked for, even from bfloat16 checkpoints: bfloat16 weights are too
+    coarse for an optimizer's steps.
     """
 
     if TYPE_CHECKING:  # transformers' own is decorated in a way that loses its type
@@ -52,8 +54,7 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
     config_class = PixioConfig
     base_model_prefix = "pixio"
     _no_split_modules = ["PixioEmbeddings", "PixioLayer"]
-    # Hidden states and attentions are collected by the encoder's own loop. transformers would leave hooks on the layers
-    # that cannot be pickled.
+    # The encoder's own loop collects hidden states and attentions: transformers' hooks on the layers cannot be pickled.
     _can_record_outputs = {}
     # transformers reverses these when it saves.
     _weight_conversions = encoder_key_mapping()
@@ -81,8 +82,8 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
 
     @classmethod
     def _from_config(cls, config: PixioConfig, **kwargs) -> Any:
-        # The type of the model around this one, which torch's default is while that is built, and not the type that the
-        # configuration's own checkpoint is stored in.
+        # The type of the outer model, which is torch's default while that is built. Not the type that this
+        # configuration's checkpoint is stored in.
         if kwargs.get("dtype") is None and kwargs.get("torch_dtype") is None:
             kwargs["dtype"] = torch.get_default_dtype()
         return super()._from_config(config, **kwargs)
@@ -112,12 +113,12 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         Args:
             pretrained_model_name_or_path: a folder or a repository of the Hub.
             allow_incomplete_encoder: accept missing and unexpected encoder keys, for example to load fewer layers.
-            dtype: type of the weights in memory. Not given: float32, right for training, whatever type is stored;
-                "auto": the stored type, as `config.dtype` states it; or a type, such as torch.bfloat16 to predict.
-            image_size: another native size than the stored one. Together with `ignore_mismatched_sizes=True` position
-                embeddings are interpolated to it. It is not needed: images of any size can be given to any model.
-            ignore_mismatched_sizes: start heads of another shape than the stored one anew. Encoder weights of another
-                shape are refused.
+            dtype: type of the weights in memory. By default float32, whatever is stored; "auto": the stored type
+                (`config.dtype`); or any type, for example torch.bfloat16 to predict.
+            image_size: a new native size. With `ignore_mismatched_sizes=True` position embeddings are interpolated to
+                it. Rarely needed: every model takes images of any size.
+            ignore_mismatched_sizes: initialise heads whose shape differs from the stored one. Encoder weights of
+                another shape are refused.
 
         Raises:
             ValueError: an encoder key is missing from the checkpoint or unknown to the model, or has another shape.
@@ -132,7 +133,7 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         loaded: Any = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
         model, info = loaded
         if getattr(model, "hf_quantizer", None) is None:
-            # What was read is not what is written: the class has the mapping to the official names.
+            # To save, the class's mapping to official names counts, not the one used to read.
             model.__dict__.pop("_weight_conversions", None)
         info["unexpected_keys"] = {*info["unexpected_keys"], *model.__dict__.pop("_unused_parts", ())}
         if not allow_incomplete_encoder:
@@ -146,7 +147,7 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
     def _adjust_missing_and_unexpected_keys(self, loading_info: Any) -> None:
         """Keep parts of other Pixio models, such as the decoder of pre-training, out of transformers' report.
 
-        An encoder or a model with a head is meant to leave them out. They stay in `output_loading_info`.
+        Encoders and models with heads leave them out on purpose. `output_loading_info` still lists them.
         """
         super()._adjust_missing_and_unexpected_keys(loading_info)
         own = {name for name, _ in self.named_children()}
@@ -157,10 +158,10 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         loading_info.unexpected_keys = set(loading_info.unexpected_keys) - self._unused_parts
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args, **kwargs) -> Any:
-        """As in any module, and encoder weights are found in every spelling known on disk.
+        """As in any module, but encoder weights may have any spelling that is known on disk.
 
-        Trainer resumes, and loads its best model, by handing over a saved file as it is; where names differ from those in
-        memory it warns and goes on with the weights that are there.
+        To resume or to load its best model, Trainer passes a saved file unchanged. If names differ from those in
+        memory, it only warns and keeps the old weights.
         """
         renamed = OrderedDict((hub_to_memory_name(name), tensor) for name, tensor in state_dict.items())
         if (metadata := getattr(state_dict, "_metadata", None)) is not None:
@@ -168,7 +169,7 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
         return super().load_state_dict(renamed, *args, **kwargs)
 
     def train(self, mode: bool = True):
-        """Switch to training mode, with a warning where weights to be trained are too coarse for it."""
+        """Switch to training mode; warn if weights to be trained have only 16 bits."""
         coarse = (torch.bfloat16, torch.float16)
         if mode and any(weight.requires_grad and weight.dtype in coarse for weight in self.parameters()):
             logger.warning_once(
@@ -185,12 +186,15 @@ class PixioPreTrainedModel(upstream.PixioPreTrainedModel):
 
 
 class PixioModel(PixioPreTrainedModel, upstream.PixioModel):  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Pixio encoder, whole or masked: (B, 3, H, W) -> last_hidden_state (B, n_cls_tokens + N or K, D) (SPEC 1)."""
+    """Pixio encoder, whole or masked: (B, 3, H, W) -> last_hidden_state (B, n_cls_tokens + N or K, D).
+
+    See docs/specification.md 1.
+    """
 
     config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, config: PixioConfig):
-        super(upstream.PixioModel, self).__init__(config)  # not upstream's own, which would build its layers first
+        super(upstream.PixioModel, self).__init__(config)  # not upstream's own: it would build its layers first
         self.embeddings = PixioEmbeddings(config)
         self.layers = nn.ModuleList([PixioLayer(config, rate) for rate in config.drop_path_rates()])
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
@@ -211,10 +215,10 @@ class PixioModel(PixioPreTrainedModel, upstream.PixioModel):  # pyright: ignore[
         Args:
             pixel_values: normalised images (B, C, H, W); sides are multiples of the patch size.
             bool_masked_pos: (B, N), True = masked; every row masks the same count, visible patches stay in raster order.
-            ids_keep: (B, K) whole numbers, the patches to encode, in that order. At most one of the two.
-            attention_mask: (B, n_cls_tokens + N or K), 0 = token that none attends to.
-            output_hidden_states: True, or numbers of the states to return (0 is the embedding); in kwargs, as
-                output_attentions: maps (B, heads, T, T), computed once more where the attention is a fused one.
+            ids_keep: (B, K) whole numbers, the patches to encode, in that order. Not together with bool_masked_pos.
+            attention_mask: (B, n_cls_tokens + N or K), 0 = token that no other token attends to.
+            output_hidden_states (in kwargs): True, or numbers of the states to return (0 is the embedding).
+            output_attentions (in kwargs): maps (B, heads, T, T), computed separately if the attention is fused.
 
         Returns:
             last_hidden_state (B, n_cls_tokens + N or K, D) after the final LayerNorm, pooler_output (B, D): the mean of
@@ -255,14 +259,14 @@ class PixioModel(PixioPreTrainedModel, upstream.PixioModel):  # pyright: ignore[
 class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):  # pyright: ignore[reportIncompatibleVariableOverride]
     """Feature maps of chosen stages for dense models: (B, 3, H, W) -> feature_maps of (B, D, H/P, W/P).
 
-    Maps are normalised with the encoder's own final LayerNorm (SPEC 5.1). transformers' PixioBackbone normalises with a
-    second LayerNorm, which stays untrained when it loads a PixioModel checkpoint.
+    Maps are normalised with the encoder's own final LayerNorm (docs/specification.md 5.1). transformers' PixioBackbone
+    normalises with a second LayerNorm, which stays untrained when it loads a PixioModel checkpoint.
     """
 
     config: PixioConfig  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, config: PixioConfig):
-        super(upstream.PixioBackbone, self).__init__(config)  # not upstream's own, which adds the second LayerNorm
+        super(upstream.PixioBackbone, self).__init__(config)  # not upstream's own: it adds the second LayerNorm
         self.num_features = [config.hidden_size] * (config.num_hidden_layers + 1)
         self.pixio = PixioModel(config)
         self.post_init()
@@ -291,7 +295,7 @@ class PixioBackbone(PixioPreTrainedModel, upstream.PixioBackbone):  # pyright: i
         )
 
 
-# Here and not in registration.py alone: these models also travel as remote code, without it.
+# Also here, not only in registration.py: as remote code, these models come without that file.
 register_key_mapping()
 
 __all__ = ["PixioBackbone", "PixioModel", "PixioPreTrainedModel", "interpolate_positions", "resolve_ids_keep"]

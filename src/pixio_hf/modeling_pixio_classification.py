@@ -14,7 +14,8 @@ from .modeling_pixio import PixioModel, PixioPreTrainedModel
 class PixioForImageClassification(FreezableEncoder, PixioPreTrainedModel):
     """Classes of whole images: (B, 3, H, W) -> logits (B, num_labels), from the mean of the normalised class tokens.
 
-    `freeze_encoder()` makes it a linear probe. The new layer starts as every linear of SPEC 2.6: Glorot uniform, zero bias.
+    `freeze_encoder()` makes it a linear probe. The new layer starts as every linear of docs/specification.md 2.6:
+    Glorot uniform, zero bias.
     """
 
     def __init__(self, config: PixioConfig):

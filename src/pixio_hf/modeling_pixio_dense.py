@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Dense tasks, a DPT or linear head over the encoder: PixioForDepthEstimation, PixioForSemanticSegmentation (SPEC 5, 6)."""
+"""Dense tasks, a DPT or linear head over the encoder: PixioForDepthEstimation, PixioForSemanticSegmentation.
+
+See docs/specification.md 5, 6.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,7 +39,7 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
     def __init__(self, config: PixioConfig, num_labels: int):
         super().__init__(config)
         self.pixio = PixioModel(config)
-        channels = 2 * config.hidden_size  # patch tokens beside the mean class token (SPEC 5.1)
+        channels = 2 * config.hidden_size  # patch tokens beside the mean class token (docs/specification.md 5.1)
         if config.head_type == "dpt":
             self.tapped_blocks = dpt_tap_blocks(config.num_hidden_layers)
             self.head = DPTHead(channels, config.neck_hidden_sizes, config.fusion_hidden_size, num_labels)
@@ -47,13 +50,13 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
-        # The encoder, a model of its own, is initialised by its own class.
+        # The encoder is a model by itself, and its own class initialises it.
         if not initialize_head_module(module):
             super()._init_weights(module)
 
     @property
     def predicts_in_windows(self) -> bool:
-        """Whether a forward pass goes window by window: with a window size, outside training."""
+        """Whether a forward pass goes window by window: if there is a window size, outside training."""
         return self.config.window_size is not None and not self.training
 
     def check_request(
@@ -99,7 +102,7 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
     def predict_parts(self, pixel_values: Tensor, needed_sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
         """Logits of the upper left part of each image: (B, C, H, W) -> B x float32 (num_labels, h, w), sizes as needed.
 
-        The same numbers as in `predict_logits`; of the head only what they depend on is computed.
+        The same numbers as in `predict_logits`; the head computes only what they depend on.
         """
         features, _ = self.extract_features(pixel_values)
         height, width = pixel_values.shape[-2:]
@@ -109,9 +112,9 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
     def predict_maps(
         self, pixel_values: Tensor, activation: Callable[[Tensor], Tensor], **kwargs
     ) -> tuple[Tensor, BaseModelOutputWithPooling | None]:
-        """Activated predictions (B, num_labels, H, W), in windows where the configuration and eval mode ask for it.
+        """Activated predictions (B, num_labels, H, W); in windows if `predicts_in_windows`.
 
-        Overlapping windows are averaged after the activation (SPEC 5.6); no encoder output belongs to them.
+        Overlapping windows are averaged after the activation (docs/specification.md 5.6); then there is no encoder output.
         """
         if not self.predicts_in_windows:
             logits, outputs = self.predict_logits(pixel_values, **kwargs)
@@ -129,7 +132,7 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
 
 
 class PixioForDepthEstimation(PixioDensePreTrainedModel):
-    """Metric depth from one image: (B, 3, H, W) -> predicted_depth (B, H, W) in metres (SPEC 5)."""
+    """Metric depth from one image: (B, 3, H, W) -> predicted_depth (B, H, W) in metres (docs/specification.md 5)."""
 
     pixel_label = "depth in metres"
 
@@ -143,12 +146,12 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
         """Predict depth, and compare it with labels where given.
 
         Args:
-            pixel_values: normalised images (B, C, H, W); sides are multiples of the patch size, of any size in windows.
+            pixel_values: normalised images (B, C, H, W); sides are multiples of the patch size, or of any size in windows.
             labels: (B, H, W) metres; pixels that are 0, NaN or outside [min_depth, max_depth] are ignored.
 
         Returns:
-            DepthEstimatorOutput: SiLog loss (SPEC 5.4), predicted_depth (B, H, W) in metres and float32, the encoder's
-            hidden_states and attentions on request (not in windows).
+            DepthEstimatorOutput: SiLog loss (docs/specification.md 5.4), predicted_depth (B, H, W) in metres and
+            float32, the encoder's hidden_states and attentions on request (not in windows).
 
         Raises:
             ValueError: wrong shapes of images or labels, or hidden states asked for in windowed prediction.
@@ -169,7 +172,7 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
 
 
 class PixioForSemanticSegmentation(PixioDensePreTrainedModel):
-    """A class for every pixel: (B, 3, H, W) -> logits (B, num_labels, H, W) (SPEC 6)."""
+    """A class for every pixel: (B, 3, H, W) -> logits (B, num_labels, H, W) (docs/specification.md 6)."""
 
     pixel_label = "class number"
 
@@ -192,13 +195,14 @@ class PixioForSemanticSegmentation(PixioDensePreTrainedModel):
         """Predict class logits, and compare them with labels where given.
 
         Args:
-            pixel_values: normalised images (B, C, H, W); sides are multiples of the patch size, of any size in windows.
+            pixel_values: normalised images (B, C, H, W); sides are multiples of the patch size, or of any size in windows.
             labels: (B, H, W) class numbers; pixels of config.semantic_loss_ignore_index are ignored.
 
         Returns:
-            SemanticSegmenterOutput: cross entropy averaged over labelled pixels (SPEC 6.1), float32 logits (B, num_labels,
-            H, W), hidden_states and attentions on request (not in windows). In windows the softmax of each is averaged
-            (SPEC 6.3) and logits are the logarithm of that average, so that softmax and argmax of them stay right.
+            SemanticSegmenterOutput: cross entropy averaged over labelled pixels (docs/specification.md 6.1), float32
+            logits (B, num_labels, H, W), hidden_states and attentions on request (not in windows). In windows the
+            softmax of each is averaged (docs/specification.md 6.3) and logits are the logarithm of that average, so
+            that softmax and argmax of them stay right.
 
         Raises:
             ValueError: wrong shapes of images or labels, labels that are no class, or hidden states asked for in windowed

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""PixioForDistillation: a student encoder with a projection onto its teacher's tokens (SPEC 4)."""
+"""PixioForDistillation: a student encoder with a projection onto its teacher's tokens (docs/specification.md 4)."""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ class PixioForDistillationOutput(ModelOutput):
     """Output of PixioForDistillation.
 
     Args:
-        loss: class and patch loss fused, a scalar; like the next two None without a teacher.
+        loss: class and patch loss fused, a scalar. Without a teacher, this and the next two are None.
         loss_cls: loss of the class tokens.
         loss_patch: loss of the patch tokens that the student saw.
         projected_hidden_states: student tokens in the teacher's width (B, n_cls_tokens + N or K, projection_size).
-        ids_keep: (B, K) int64 patch ids that the student saw, in its tokens' order; None where nothing was masked.
+        ids_keep: (B, K) int64 patch ids that the student saw, in its tokens' order; None if nothing was masked.
         hidden_states: the student encoder's, on request.
         attentions: the student encoder's, on request.
     """
@@ -37,7 +37,7 @@ class PixioForDistillationOutput(ModelOutput):
 
 
 class PixioProjection(nn.Module):
-    """Student tokens to the teacher's width: (B, T, D) -> (B, T, projection_size) (SPEC 4.1)."""
+    """Student tokens to the teacher's width: (B, T, D) -> (B, T, projection_size) (docs/specification.md 4.1)."""
 
     def __init__(self, hidden_size: int, projection_size: int):
         super().__init__()
@@ -51,9 +51,9 @@ class PixioProjection(nn.Module):
 
 
 class PixioForDistillation(PixioPreTrainedModel):
-    """Student that learns its teacher's tokens, from whole or masked images (SPEC 4).
+    """Student that learns its teacher's tokens, from whole or masked images (docs/specification.md 4).
 
-    What it has learned is its encoder: `student.pixio.save_pretrained(folder)` writes a plain PixioModel.
+    The result of training is its encoder: `student.pixio.save_pretrained(folder)` writes a plain PixioModel.
     """
 
     def __init__(self, config: PixioConfig):
@@ -87,13 +87,13 @@ class PixioForDistillation(PixioPreTrainedModel):
             teacher_hidden_states: the teacher's tokens of the same whole images, (B, n_cls_tokens + N, projection_size),
                 class tokens first, from its last block before its final LayerNorm. A teacher with a single class token,
                 (B, 1 + N, projection_size), is the target of every class token of the student.
-            noise: (B, num_mask_blocks) in [0, 1); mask blocks of lowest noise stay visible. Drawn where not given; without
-                a meaning where mask_ratio is 0.
+            noise: (B, num_mask_blocks) in [0, 1); mask blocks of lowest noise stay visible. Drawn if not given; unused
+                if mask_ratio is 0.
             mask_ratio: share of mask blocks (of config.mask_grid_size) hidden from the student, in [0, 1).
             loss_fn_cls, loss_fn_patch: "cosine", "l1" or "mse".
             loss_fuse: "avg": mean of both losses; "sum": weighted by the share of class and patch tokens.
-            return_loss: whether to compute the losses where a teacher is given. Trainer learns from this argument that
-                there is one to evaluate.
+            return_loss: whether to compute the losses where a teacher is given. Trainer takes this argument as the
+                sign of a loss to evaluate.
 
         Raises:
             ValueError: wrong shapes, blocks that do not tile the patch grid, no block kept, or an unknown loss.

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""PixioForPreTraining: masked encoder, deep decoder, pixel loss, reconstruction (SPEC 2)."""
+"""PixioForPreTraining: masked encoder, deep decoder, pixel loss, reconstruction (docs/specification.md 2)."""
 
 import copy
 from collections.abc import Sequence
@@ -42,7 +42,10 @@ class PixioForPreTrainingOutput(ModelOutput):
 
 
 class PixioDecoder(nn.Module):
-    """Deep decoder: encoded tokens (B, n_cls_tokens + K, D) -> predicted patches (B, N, P*P*C) (SPEC 2.3)."""
+    """Deep decoder: encoded tokens (B, n_cls_tokens + K, D) -> predicted patches (B, N, P*P*C).
+
+    See docs/specification.md 2.3.
+    """
 
     def __init__(self, config: PixioConfig):
         super().__init__()
@@ -79,10 +82,10 @@ class PixioDecoder(nn.Module):
 
 
 class PixioForPreTraining(PixioPreTrainedModel):
-    """Pixio's masked autoencoder: encode the visible blocks, decode all patches, compare the masked ones (SPEC 2).
+    """Pixio's masked autoencoder: encode the visible blocks, decode all patches, compare the masked ones.
 
-    Other sizes than the native one are accepted, with position embeddings interpolated on both sides; the original takes
-    the native size only.
+    Other sizes than the native one are accepted, with position embeddings interpolated on both sides; the original
+    takes the native size only. See docs/specification.md 2.
     """
 
     def __init__(self, config: PixioConfig):
@@ -116,9 +119,9 @@ class PixioForPreTraining(PixioPreTrainedModel):
 
         Args:
             pixel_values: normalised images (B, C, H, W).
-            noise: (B, num_mask_blocks) in [0, 1); blocks of lowest noise stay visible. Drawn where neither is given.
+            noise: (B, num_mask_blocks) in [0, 1); blocks of lowest noise stay visible. Drawn if neither is given.
             bool_masked_pos: (B, N), True = masked, any pattern with the same count in each row.
-            return_loss: whether to compute the loss. Trainer learns from this argument that one is there to evaluate.
+            return_loss: whether to compute the loss. Trainer takes this argument as the sign of a loss to evaluate.
 
         Returns:
             PixioForPreTrainingOutput.
@@ -174,7 +177,7 @@ class PixioForPreTraining(PixioPreTrainedModel):
         return random_block_mask(noise, grid_height, grid_width, grid, ratio)
 
     def target_patches(self, pixel_values: Tensor) -> Tensor:
-        """What the decoder should predict, in float32: (B, C, H, W) -> (B, N, P*P*C) (SPEC 2.5)."""
+        """What the decoder should predict, in float32: (B, C, H, W) -> (B, N, P*P*C) (docs/specification.md 2.5)."""
         patches = patchify(pixel_values.float(), self.config.patch_size)
         return normalize_patches(patches) if self.config.norm_pix_loss else patches
 

@@ -23,13 +23,13 @@ from .view_transformer import PixioViewTransformer
 
 @dataclass
 class PixioReconstructionOutput(ModelOutput):
-    """What PixioForReconstruction sees in V views of B scenes; views on dim 1, lengths in metres, OpenCV axes.
+    """Output of PixioForReconstruction for V views of B scenes; views on dim 1, lengths in metres, OpenCV axes.
 
     Args:
         loss: sum of all terms over views, a scalar; with labels.
         loss_terms: weighted terms by name, each summed over views; with labels.
-        pointmaps: (B, V, H, W, 3) points in the world. The world is about the camera of view 0, whose pose is predicted
-            like the others.
+        pointmaps: (B, V, H, W, 3) points in the world. The world is close to the camera of view 0, whose pose is
+            predicted like the others.
         camera_pointmaps: (B, V, H, W, 3) the same points in each view's camera.
         ray_directions: (B, V, H, W, 3) unit viewing rays in the camera.
         ray_depth: (B, V, H, W) distance from the camera centre along the ray.
@@ -73,7 +73,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
 
     # The loss sums over terms and views: Trainer must not divide it by num_items_in_batch.
     accepts_loss_kwargs = False
-    # Exponentials follow the heads, whose float16 overflows and whose bfloat16 has two digits.
+    # Their outputs go through exp, which overflows in float16; bfloat16 has only two digits.
     _keep_in_fp32_modules_strict = ["dense_head", "pose_head", "scale_head"]
 
     def __init__(self, config: PixioConfig):
@@ -126,19 +126,22 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         geometric_inputs: Mapping[str, Tensor] | None = None,
         view_chunk_size: int | None = 8,
         loss_preset: str = "overall",
+        dense_size: tuple[int, int] | None = None,
         **kwargs,
     ) -> PixioReconstructionOutput:
         """Reconstruct scenes, and compare them with labels where given.
 
         Args:
             pixel_values: normalised images (B, V, 3, H, W), all of one size; sides are multiples of the patch size.
-            labels: `depth` (B, V, H, W) z depth in metres (0 = unknown, negative = ambiguous), `intrinsics` (B, V, 3, 3),
-                `camera_to_world` (B, V, 4, 4), and what `ViewLabels.read` allows beside.
-            geometric_inputs: what is known beside the pictures, for models with `config.use_geometric_inputs`; see
+            labels: `depth` (B, V, H, W) z depth in metres (0 = unknown, negative = ambiguous), `intrinsics` (B, V, 3,
+                3), `camera_to_world` (B, V, 4, 4), and whatever else `ViewLabels.read` takes.
+            geometric_inputs: known rays, depth and poses, for models with `config.use_geometric_inputs`; see
                 `encode_geometric_inputs`.
-            view_chunk_size: views that the encoder and the dense head take at a time outside training; less needs less
-                memory and gives the same numbers. `None`: all at once.
+            view_chunk_size: how many views the encoder and the dense head take at a time, outside training. Fewer need
+                less memory; the numbers stay the same. `None`: all at once.
             loss_preset: "overall", "v1.1" or "pm_higher".
+            dense_size: (height, width) of the maps; `None`: that of the pictures. Labels have this size too. Smaller maps
+                make training cheaper, since the dense head and the loss are most of its cost in a small model.
 
         Returns:
             PixioReconstructionOutput, everything in float32.
@@ -149,9 +152,10 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         if pixel_values is None:
             raise ValueError("You have to specify pixel_values.")
         self.check_views(pixel_values, view_chunk_size)
-        batch_size, num_views, _, height, width = pixel_values.shape
+        batch_size, num_views, _, *size = pixel_values.shape
+        height, width = dense_size or size
         true_views = None if labels is None else ViewLabels.read(labels, (batch_size, num_views, height, width))
-        raw, states = self.predict_raw(pixel_values, geometric_inputs, view_chunk_size, **kwargs)
+        raw, states = self.predict_raw(pixel_values, geometric_inputs, view_chunk_size, (height, width), **kwargs)
         loss, loss_terms = None, None
         if true_views is not None:
             loss, loss_terms = reconstruction_loss(raw, true_views, loss_preset, use_confidence=self.training)
@@ -195,6 +199,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         pixel_values: Tensor,
         geometric_inputs: Mapping[str, Tensor] | None = None,
         view_chunk_size: int | None = None,
+        dense_size: tuple[int, int] | None = None,
         **kwargs,
     ) -> tuple[RawViews, dict[str, tuple[Tensor, ...] | None]]:
         """Raw output of the heads in float32, and the encoder's hidden states and attentions as output fields."""
@@ -218,7 +223,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
             ]
             dense = torch.cat(
                 [
-                    self.dense_head([level[part] for level in features], (height, width)).float()
+                    self.dense_head([level[part] for level in features], dense_size or (height, width)).float()
                     for part in self.chunks(len(features[0]), view_chunk_size)
                 ]
             )
@@ -230,7 +235,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         return raw, states
 
     def chunks(self, num_views: int, view_chunk_size: int | None) -> Iterator[slice]:
-        """Slices of views to compute one after the other; one of all in training, where chunks would save nothing."""
+        """Slices of views to compute one after the other; in training a single one, as chunks would save nothing."""
         step = num_views if view_chunk_size is None or torch.is_grad_enabled() else view_chunk_size
         return (slice(start, start + step) for start in range(0, num_views, step))
 
@@ -247,11 +252,11 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         return patches, states
 
     def encode_geometric_inputs(self, known: Mapping[str, Tensor], encoded: Tensor) -> Tensor:
-        """Features of what is known beside the pictures, to be added to those of the encoder: (B, V, N, D).
+        """Features of known rays, depth and poses, to be added to those of the encoder: (B, V, N, D).
 
         Args:
-            known: any of `ray_directions` (B, V, H, W, 3), `ray_depth` (B, V, H, W), `camera_quaternions` (B, V, 4) with
-                `camera_translations` (B, V, 3); `is_metric` (B, V) bool, true where absent; and for each input
+            known: any of `ray_directions` (B, V, H, W, 3), `ray_depth` (B, V, H, W), `camera_quaternions` (B, V, 4)
+                with `camera_translations` (B, V, 3); `is_metric` (B, V) bool, true if absent; and for each input
                 `given_<name>` (B, V) bool: for which views it is known.
 
         Raises:

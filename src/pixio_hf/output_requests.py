@@ -12,7 +12,7 @@ StateRequest = bool | int | Sequence[int]  # all or none, or the states of some 
 
 
 def pop_output_request(config: PixioConfig, kwargs: dict[str, Any]) -> tuple[StateRequest, bool]:
-    """Take `output_hidden_states` and `output_attentions` out of kwargs; where absent or None the configuration says."""
+    """Take `output_hidden_states` and `output_attentions` out of kwargs; if absent or None, the configuration decides."""
     states, attentions = (
         value if (value := kwargs.pop(name, None)) is not None else getattr(config, name) or False
         for name in ("output_hidden_states", "output_attentions")

@@ -1,12 +1,12 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Patches and pixels: the reconstruction target of the masked autoencoder and its way back (SPEC 2.5)."""
+"""Patches and pixels: the reconstruction target of the masked autoencoder and its way back (docs/specification.md 2.5)."""
 
 import torch
 from torch import Tensor
 
 
 def patchify(pixel_values: Tensor, patch_size: int) -> Tensor:
-    """Cut images into row-major patches, channel fastest: (B, C, H, W) -> (B, N, P*P*C) (SPEC 2.5).
+    """Cut images into row-major patches, channel fastest: (B, C, H, W) -> (B, N, P*P*C) (docs/specification.md 2.5).
 
     Raises:
         ValueError: a side is no multiple of the patch size.
@@ -41,15 +41,19 @@ def unpatchify(patches: Tensor, patch_size: int, grid_height: int, grid_width: i
 
 
 def patch_statistics(patches: Tensor, eps: float = 1e-6) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each patch over all of its values: (B, N, V) -> 2 x (B, N, 1) (SPEC 2.5).
+    """Mean and standard deviation of each patch over all of its values: (B, N, V) -> 2 x (B, N, 1).
 
-    One mean and one unbiased variance serve the three channels together; `eps` is added to the variance.
+    One mean and one unbiased variance serve the three channels together; `eps` is added to the variance. See
+    docs/specification.md 2.5.
     """
     variance, mean = torch.var_mean(patches, dim=-1, correction=1, keepdim=True)
     return mean, (variance + eps).sqrt()
 
 
 def normalize_patches(patches: Tensor, eps: float = 1e-6) -> Tensor:
-    """Give each patch zero mean and unit variance, the target of `norm_pix_loss`: (B, N, V) -> (B, N, V) (SPEC 2.5)."""
+    """Give each patch zero mean and unit variance, the target of `norm_pix_loss`: (B, N, V) -> (B, N, V).
+
+    See docs/specification.md 2.5.
+    """
     mean, std = patch_statistics(patches, eps)
     return (patches - mean) / std

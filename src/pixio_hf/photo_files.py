@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Image files to decoded, upright PIL images. Whatever is wrong with a file, the error is a ValueError that names it."""
+"""Open image files as decoded, upright PIL images. Any problem is a ValueError that names the file."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ _TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-# Where Pillow keeps what says the orientation; a turned image must not be turned again.
+# Where Pillow keeps the orientation; removed, so that a turned image is not turned again.
 _ORIENTATION_SOURCES = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
 
 
@@ -92,7 +92,7 @@ def decode_image(
 
     Args:
         name: what errors call it; by default the path.
-        max_pixels: a limit that also holds where Pillow's own was lifted.
+        max_pixels: a limit that holds even if Pillow's own was lifted.
 
     Raises:
         ValueError: damaged in any way, not a regular file, or more pixels than allowed.
@@ -134,13 +134,13 @@ def load_upright(image: PIL.Image.Image, name: str | None = None) -> PIL.Image.I
 
 
 def read_orientation(image: PIL.Image.Image, name: str | None = None) -> int:
-    """EXIF orientation of an image, 1 (upright) to 8; what is no orientation counts as 1. ValueError: damaged EXIF."""
+    """EXIF orientation of an image, 1 (upright) to 8; unknown values count as 1. ValueError: damaged EXIF."""
     with refuse_damage(name or name_image(image)):
         orientation = image.getexif().get(PIL.ExifTags.Base.Orientation, 1)
         return int(orientation) if orientation in _TURNS else 1
 
 
 def name_image(image: PIL.Image.Image) -> str:
-    """What to call a PIL image in messages: its file, where it has one."""
+    """What messages call a PIL image: its file, if it has one."""
     path = getattr(image, "filename", "")
     return show_path(path) if isinstance(path, str | os.PathLike) and path else "image"

@@ -16,7 +16,7 @@ logger = logging.get_logger(__name__)
 
 PHOTO_CHANNELS = (1, 3, 4)
 BAND_PIXELS = 2**22
-"""Larger PIL images are converted in bands of rows of this many pixels, so that they are not held several times over."""
+"""Larger PIL images are converted in bands of this many pixels, so that not several whole copies are held."""
 
 
 def flatten_inputs(
@@ -24,8 +24,8 @@ def flatten_inputs(
 ) -> list[Any]:
     """Flat list of photos or maps from one of them, a batch array or (nested) lists of these.
 
-    Arrays with a number of dimensions in item_ndims are one item, those with one more than the largest a batch. A
-    channel axis of length 1 of maps, which are 2-D, is dropped. open_path opens paths and addresses.
+    An array whose number of dimensions is in item_ndims is one item; with one more than the largest it is a batch.
+    Maps are 2-D: a channel axis of length 1 is dropped. open_path opens paths and addresses.
     """
     is_map = max(item_ndims) == 2
 
@@ -68,7 +68,7 @@ def drop_channel_axis(maps: Any) -> Any:
 def find_channel_axis(shape: tuple[int, ...], input_data_format: Any = None) -> int:
     """Axis of the channels, 0 or 2, in a 3-D photo with 1, 3 or 4 channels.
 
-    A side of 3 or 4 wins over a side of 1; where both ends could hold channels the first is taken, as in transformers.
+    A side of 3 or 4 wins over a side of 1; if both ends could hold channels, the first is taken, as in transformers.
 
     Raises:
         ValueError: no end holds 1, 3 or 4 channels, or not the one that input_data_format names.
@@ -220,7 +220,7 @@ def per_channel_statistics(photos: list[Any], image_mean: Any, image_std: Any) -
 
 
 def warn_if_clipped(photo: np.ndarray) -> None:
-    """Warn of a photo that is white all over, as pipelines make of a 16-bit grey one before it comes here."""
+    """Warn of an all-white photo: that is what pipelines turn a 16-bit grey one into."""
     if photo.dtype == np.uint8 and photo.size and photo[:, 0, 0].min() == 255 and photo.min() == 255:
         logger.warning_once(
             "A photo is white all over. A pipeline clips a 16-bit grey photo so: give its path to the image processor"

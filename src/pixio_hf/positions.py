@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Position embeddings at other sizes than their own (SPEC 1.4)."""
+"""Resize position embeddings to other image sizes (docs/specification.md 1.4)."""
 
 import copy
 import math
@@ -10,16 +10,17 @@ from torch import Tensor, nn
 
 from .configuration_pixio import PixioConfig
 
-# What says where a configuration comes from, among the arguments of from_pretrained.
+# Arguments of from_pretrained that say where a configuration comes from.
 SOURCE_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder", "token")
 
 
 def interpolate_positions(
     positions: Tensor, n_cls_tokens: int, grid_height: int, grid_width: int
 ) -> tuple[Tensor, Tensor]:
-    """Resample square position embeddings to a grid, (1, n_cls_tokens + N0, D) -> class part and (1, N, D) (SPEC 1.4).
+    """Resample square position embeddings to a grid, (1, n_cls_tokens + N0, D) -> class part and (1, N, D).
 
-    Bicubic with half-pixel centres, without antialiasing, in float32; the native grid is returned as stored.
+    Bicubic with half-pixel centres, without antialiasing, in float32; the native grid is returned as stored. See
+    docs/specification.md 1.4.
     """
     class_positions, patch_positions = positions[:, :n_cls_tokens], positions[:, n_cls_tokens:]
     side = math.isqrt(patch_positions.shape[1])
@@ -34,7 +35,7 @@ def interpolate_positions(
 def resize_position_embeddings(model: Any, image_size: int) -> None:
     """Give a model position embeddings of another native image size, interpolated from those it has.
 
-    Predictions for images of that size stay what they were. Its configurations and patch embeddings follow.
+    Predictions for images of that size do not change. Configurations and patch embeddings are updated too.
 
     Raises:
         ValueError: the embeddings are not in memory.
@@ -59,7 +60,7 @@ def resize_position_embeddings(model: Any, image_size: int) -> None:
 def take_image_size(source: Any, kwargs: dict[str, Any]) -> int | None:
     """Replace the image size in the arguments of from_pretrained by the stored one; return the one that was asked for.
 
-    None where it is the stored one, or the source has no configuration to tell.
+    None if both are the same, or if the source has no configuration.
     """
     config = kwargs.get("config")
     wanted = config.image_size if isinstance(config, PixioConfig) else kwargs.get("image_size")
@@ -75,7 +76,7 @@ def take_image_size(source: Any, kwargs: dict[str, Any]) -> int | None:
         return None
     patch_size = config.patch_size if isinstance(config, PixioConfig) else kwargs.get("patch_size", stored.patch_size)
     if not isinstance(wanted, int) or patch_size != stored.patch_size or wanted % patch_size:
-        return None  # not to be mended by interpolation: refused when the configuration or the weights are checked
+        return None  # interpolation cannot help; later checks of configuration or weights refuse it
     if isinstance(config, PixioConfig):
         kwargs["config"] = copy.deepcopy(config)
         kwargs["config"].image_size = stored.image_size

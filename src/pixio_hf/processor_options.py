@@ -23,7 +23,7 @@ MAX_MESSAGE = 1000  # characters
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse values that an option cannot hold; options that are None or absent pass where they may be.
+    """Refuse values that an option cannot hold; None and missing options are accepted where allowed.
 
     Raises:
         ValueError: names the option and what it must be.
@@ -53,7 +53,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def check_size(height: Any, width: Any) -> None:
-    """Refuse sides that no picture has, before memory is taken for them.
+    """Refuse absurd sides before they can take memory.
 
     Raises:
         ValueError: names both.
@@ -73,7 +73,7 @@ def explain_misfits() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        if len(str(error)) > MAX_MESSAGE:  # it repeats an option that is absurdly long
+        if len(str(error)) > MAX_MESSAGE:  # the message repeats an option that is absurdly long
             raise ValueError(f"{str(error)[:MAX_MESSAGE]}...") from error
         raise
     except (TypeError, AttributeError, KeyError, IndexError, OverflowError, RecursionError) as error:

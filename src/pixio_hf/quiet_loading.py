@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Load models without transformers' warnings and progress bars, where the caller checks what was loaded."""
+"""Load models without transformers' warnings and progress bars, if the caller checks what was loaded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from transformers.utils import logging
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """No warnings over heads and decoders that are left out, and no progress bar; both are as before afterwards."""
+    """No warnings about unused heads and decoders, and no progress bar; both return afterwards."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -36,8 +36,8 @@ class ViewFusionBlock(nn.Module):
 class ViewDenseHead(nn.Module):
     """Six raw channels per pixel from four maps of a view: (B, C_k, h, w) each -> (B, 6, H, W).
 
-    A dense prediction transformer (Ranftl et al., 2021). It differs from `heads.DPTHead` in its levels, each with a width
-    of its own, in its output convolutions, and on grids of odd size, where it crops and does not resize.
+    A dense prediction transformer (Ranftl et al., 2021). It differs from `heads.DPTHead` in that each level has its
+    own input width, in its output convolutions, and on grids of odd size, where it crops instead of resizing.
     """
 
     def __init__(self, in_channels: Sequence[int], neck_hidden_sizes: Sequence[int], fusion_hidden_size: int) -> None:
@@ -57,7 +57,7 @@ class ViewDenseHead(nn.Module):
         )
 
     def forward(self, features: Sequence[Tensor], output_size: tuple[int, int]) -> Tensor:
-        """Predict from four maps of one grid, the encoder's first and the last block's last."""
+        """Predict from four maps of one grid, in order from the encoder to the last block."""
         height, width = features[0].shape[-2:]
         path = None
         for level in reversed(range(NUM_TAPS)):
@@ -70,7 +70,7 @@ class ViewDenseHead(nn.Module):
 
 
 class PoseResidualUnit(nn.Module):
-    """Three rectified 1x1 convolutions beside an untouched shortcut: (B, C, h, w) -> (B, C, h, w)."""
+    """Three 1x1 convolutions, each before a relu, added to the input: (B, C, h, w) -> (B, C, h, w)."""
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Losses of feed-forward reconstruction: predicted views against true ones, term by term.
 
-The terms are MapAnything's (Keetha et al., arXiv 2509.13414). Both sides are first divided by their own mean distance of
-the valid points, so that only the scale term sees the metric scale.
+The terms are MapAnything's (Keetha et al., arXiv 2509.13414). Prediction and truth are each divided by the mean
+distance of their valid points first, so that only the scale term sees the metric scale.
 """
 
 from collections.abc import Mapping
@@ -141,7 +141,7 @@ def pixel_losses(predicted: ViewGeometry, true: ViewGeometry) -> dict[str, Tenso
 
 
 def masked_mean(losses: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the losses where the mask holds, 0 where it holds nowhere: (...), (...) -> scalar."""
+    """Mean of the losses where the mask is True; 0 if it is True nowhere: (...), (...) -> scalar."""
     # torch.where and not a product: an infinite loss outside of the mask must not become NaN.
     return torch.where(mask, losses, 0).sum() / mask.sum().clamp(min=1)
 
@@ -160,9 +160,9 @@ def trimmed_mean(losses: Tensor, mask: Tensor, is_synthetic: Tensor) -> Tensor:
 def pose_losses(
     predicted: ViewGeometry, true: ViewGeometry, valid: Tensor, view: int, pairwise: bool
 ) -> tuple[Tensor, Tensor]:
-    """Rotation and translation loss of one view's pose, with `pairwise` of the other views seen from it too.
+    """Rotation and translation loss of one view's pose; with `pairwise` also of the other views as seen from it.
 
-    Translations count where the view, and the other one of a pair, has a valid pixel.
+    A translation counts if the view, and in a pair the other view too, has a valid pixel.
     """
     has_pixels = valid.flatten(2).any(dim=2)
     poses = [

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Which predicted points to keep: the model's own mask, confidence, edges, and agreement between views. Pure."""
+"""Which predicted points to keep: by the model's mask, confidence, edges and agreement of views. Pure functions."""
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ def confident_mask(confidence: Tensor, percentile: float) -> Tensor:
 def edge_mask(points: Tensor, depth: Tensor, mask: Tensor) -> Tensor:
     """True at edges, where depth jumps and the surface turns: points (V, H, W, 3), depth and mask (V, H, W) -> (V, H, W).
 
-    Points between a near and a far surface lie there and belong to neither.
+    Points there often hang between a near and a far surface and belong to neither.
     """
     return depth_edges(depth, mask) & normal_edges(points, mask)
 
@@ -57,7 +57,7 @@ def normal_edges(points: Tensor, mask: Tensor) -> Tensor:
     for row in range(3):
         for column in range(3):
             window = (slice(None), slice(row, row + height), slice(column, column + width))
-            # Clamped: a product above 1, from rounding, would be an angle that is not a number.
+            # Clamped, because rounding can give a product above 1, whose arccosine is NaN.
             cosine = (normals * padded[window]).sum(dim=-1).clamp(-1, 1)
             angles = torch.maximum(angles, torch.where(padded_exists[window], cosine.acos(), 0))
     return torch.rad2deg(_window_max(angles)) > NORMAL_EDGE_DEGREES
@@ -83,7 +83,7 @@ def surface_normals(points: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def multi_view_confidence(points: Tensor, depth: Tensor, poses: Tensor, intrinsics: Tensor, mask: Tensor) -> Tensor:
-    """Share of the other views of a scene that agree with a point, of those that look at its place, in [0, 1].
+    """For each point: of the other views that look at its place, the share that agrees with it, in [0, 1].
 
     A view agrees where its own depth at the projected point is within 2 cm and 2 % of the point's. Points that no other
     view looks at get 0; a scene of one view, or whose views share nothing, gets ones.
@@ -106,7 +106,7 @@ def multi_view_confidence(points: Tensor, depth: Tensor, poses: Tensor, intrinsi
             seen = points[view] @ cameras[other, :3, :3].T + cameras[other, :3, 3]
             pixels = seen @ intrinsics[other].T
             columns, rows = pixels[..., 0] / pixels[..., 2], pixels[..., 1] / pixels[..., 2]
-            # Up to the end of the last pixel, as in the original; the nearest one is then the last.
+            # Up to width, not width - 1, as in the original; beyond that the last pixel is the nearest.
             inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
             looked_at = inside & (seen[..., 2] > MIN_PROJECTED_DEPTH) & mask[view] & (depth[view] > 0)
             nearest = (

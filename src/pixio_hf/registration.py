@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Registration with transformers: the Auto classes, the key mapping and the short names; no other global state is touched.
 
-After `import pixio_hf` the Auto classes return this package's classes for model_type "pixio"; `transformers.PixioModel`
-itself stays transformers' own, and so does every process that never imports this package.
+After `import pixio_hf` the Auto classes return this package's classes for model_type "pixio";
+`transformers.PixioModel` itself stays transformers' own. Processes that never import this package are not affected.
 """
 
 from contextlib import suppress
@@ -50,7 +50,7 @@ def register() -> None:
     AutoConfig.register("pixio", PixioConfig, exist_ok=True)
     for auto_class, model_class in AUTO_CLASSES:
         auto_class.register(PixioConfig, model_class, exist_ok=True)
-    # The class is young: older supported releases lack it, and nothing else depends on it.
+    # Older supported releases of transformers lack this class; nothing else depends on it.
     pointmaps = getattr(transformers, "AutoModelForPointmapEstimation", None)
     if pointmaps is not None:
         pointmaps.register(PixioConfig, PixioForReconstruction, exist_ok=True)
@@ -67,8 +67,8 @@ def register() -> None:
 def register_for_pipelines() -> None:
     """Let the image segmentation pipeline find the segmentation model, without a message that it is not supported."""
     AutoModelForImageSegmentation.register(PixioConfig, PixioForSemanticSegmentation, exist_ok=True)
-    # That pipeline looks at a copy of this table of names, which does not know registered classes. The key is no model
-    # type, so that nothing else reads the entry.
+    # That pipeline looks at a copy of this table, which lacks registered classes. The key is not a model type, so
+    # nothing else reads the entry.
     names = getattr(modeling_auto, "MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES", None)
     if names is not None:
         names["pixio_hf"] = PixioForSemanticSegmentation.__name__

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""How scripts end: one line for what a user can mend, and time to clean up when they are stopped."""
+"""How scripts end: one line for errors that a user can fix, and time to clean up when they are stopped."""
 
 import dataclasses
 import re
@@ -10,14 +10,14 @@ from typing import Any
 
 
 def run_script(main: Callable[..., object], parser: Any = None) -> None:
-    """Run a script; what a user can mend is one line on stderr and exit code 2, Ctrl-C is 130, a polite kill 143.
+    """Run a script. Errors that a user can fix: one line on stderr, exit code 2. Ctrl-C: 130. SIGTERM: 143.
 
-    That is a ValueError, an OSError, a package that is not installed, and a loss that is no number (FloatingPointError).
+    Such errors are ValueError, OSError, a missing package, and a loss that is not a number (FloatingPointError).
 
     Args:
-        parser: HfArgumentParser of one dataclass, whose object main is given; its options are named as they are typed.
+        parser: HfArgumentParser of one dataclass; main gets its object, and messages name options as they are typed.
     """
-    # Without a handler a polite kill would end the process at once, and its temporary files would stay.
+    # Without a handler SIGTERM would end the process at once, and its temporary files would stay.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if parser is None:
@@ -49,7 +49,7 @@ def require_positive(args: Any, *names: str) -> None:
 
 
 def name_options(message: str, names: Iterable[str]) -> str:
-    """A message with `num_classes` and `--num-classes` spelled `--num_classes`, for names that cannot be plain words."""
+    """A message with `num_classes` and `--num-classes` spelled `--num_classes`; only names with an underscore."""
     for name in names:
         if "_" in name:
             spelled = name.replace("_", "[_-]")

@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Short names in transformers: after `register_short_names` every `from_pretrained` and `pipeline` understands them.
 
-All of them find files through a few functions of `transformers.utils.hub`, and these are replaced, so that it does not
-matter which classes a program imports, nor when. Any name but a short one is handed on as it came.
+All of them find files through a few functions of `transformers.utils.hub`. These are replaced, so it does not matter
+which classes a program imports, or when. Other names are passed on unchanged.
 """
 
 import inspect
@@ -31,7 +31,7 @@ from .bundled import OFFICIAL, list_short_names, resolve_name
 
 SHORT_NAMES = frozenset(list_short_names())
 PATIENCE = 5.0  # seconds to wait for the first answer of the Hub, instead of its client's minute of retries
-MEMORY = 30.0  # seconds for which an answer, or none, is remembered: one load asks for several files
+MEMORY = 30.0  # seconds to remember whether the Hub answered: one load asks for several files
 
 _originals: dict[tuple[Any, str], Any] = {}
 _last_probe: tuple[float, str, bool] | None = None
@@ -41,7 +41,7 @@ class ShortNameApi(HfApi):
     """The API client of transformers, which knows short names."""
 
     def resolve_revision(self, repo_id: str, **kwargs: Any) -> ResolvedRevision:
-        """Commit of a revision; for a bundled checkpoint, as for a folder, there is none: ValueError."""
+        """Commit of a revision. Bundled checkpoints have none, like folders: ValueError."""
         target = resolve_name(repo_id)
         if target is None:
             return super().resolve_revision(repo_id, **kwargs)
@@ -52,13 +52,13 @@ class ShortNameApi(HfApi):
         return super().resolve_revision(target, **kwargs)
 
     def repo_exists(self, repo_id: str, **kwargs: Any) -> bool:
-        """True for every short name, a folder of that name included: what is missing is said when it is loaded."""
+        """True for every short name, even if a folder has it; whatever is missing is reported by loading."""
         if isinstance(repo_id, str) and repo_id in SHORT_NAMES:
             return True
         return super().repo_exists(repo_id, **kwargs)
 
     def model_info(self, repo_id: str, **kwargs: Any) -> ModelInfo:
-        """Of a bundled checkpoint: what its card says, so that `pipeline` finds the task."""
+        """For a bundled checkpoint, what its card says, so that `pipeline` finds the task."""
         target = resolve_name(repo_id)
         if target is None or repo_id in OFFICIAL:
             return super().model_info(target or repo_id, **kwargs)
@@ -88,7 +88,7 @@ def unregister_short_names() -> None:
 
 
 def _replace(module: Any, name: str, replacement: Callable[..., Any]) -> None:
-    """Put `replacement(original, name, ...)` into the place of a function; any name but a short one goes past it."""
+    """Replace a function by `replacement(original, name, ...)`; names that are not short still reach the original."""
     original = getattr(module, name)
     first = next(iter(inspect.signature(original).parameters))
 
@@ -113,7 +113,7 @@ def _find_files(original: Callable[..., Any], name: str, filenames: list[str], *
     if name not in OFFICIAL:
         return original(target, filenames, *args, **kwargs)
     reached = not (is_offline_mode() or kwargs.get("local_files_only"))
-    # Of a commit that lies in the cache no file is asked for again, so the Hub need not be looked for either.
+    # Files of a cached commit are not requested again, so the Hub is not needed.
     if reached and not (isinstance(kwargs.get("revision"), ResolvedRevision) and _is_cached(target, kwargs)):
         reached = hub_answers()
     elif reached:
@@ -125,7 +125,7 @@ def _find_files(original: Callable[..., Any], name: str, filenames: list[str], *
     except OSError as error:
         raise OSError(_explain(name, target, filenames, error, reached)) from (error.__cause__ or error)
     if not found and not reached and not _is_cached(target, kwargs):
-        # Callers that ask for a file which may be missing would say that the checkpoint lacks it.
+        # Callers that accept a missing file would report that the checkpoint lacks it.
         raise OSError(_explain(name, target, ["config.json"], OSError(), reached))
     return found
 
@@ -157,7 +157,7 @@ def _check_folder(name: str, filenames: list[str], subfolder: str | None) -> Non
 
 
 def _explain(name: str, repo: str, filenames: list[str], error: OSError, reached: bool) -> str:
-    """What a short name stands for, why that cannot be had, and the command that gets it."""
+    """What a short name stands for, why it cannot be loaded, and the command that downloads it."""
     cause, get_it = error.__cause__, f"`hf download {repo}`"
     meaning = f"{name} stands for {repo}"
     if isinstance(cause, GatedRepoError):
@@ -204,7 +204,7 @@ def hub_answers() -> bool:
         except (OSError, client_errors):
             answers.append(False)
 
-    # In a thread, because nothing limits the time that looking up an address takes.
+    # In a thread, because looking up an address has no time limit.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(PATIENCE)
@@ -214,7 +214,7 @@ def hub_answers() -> bool:
 
 
 def _remembered_answer() -> bool | None:
-    """Whether the Hub answered a moment ago; None where nothing is known."""
+    """Whether the Hub answered a moment ago; None if that is not known."""
     if _last_probe is None:
         return None
     since, endpoint, answered = _last_probe

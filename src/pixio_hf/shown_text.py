@@ -1,13 +1,15 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Names of files, models and classes as they are shown: in print, in pictures and in Markdown. Pure functions.
+"""Names of files, models and classes made fit for terminals, pictures and Markdown. Pure functions.
 
-Users' text may hold anything: mathematics of matplotlib, line ends, bytes that are not UTF-8, characters that no font has.
+Users' text may hold anything: matplotlib's $, line ends, bytes that are not UTF-8, characters that no font has.
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 _LONGEST = 120
+_MOST_NAMES = 5
 
 
 def show_text(text: object, longest: int = _LONGEST) -> str:
@@ -20,6 +22,12 @@ def show_text(text: object, longest: int = _LONGEST) -> str:
         return shown
     head = (longest - 3) // 2
     return f"{shown[:head]}...{shown[head + 3 - longest :]}"
+
+
+def list_names(names: Sequence[str]) -> str:
+    """The first five names, and how many more there are."""
+    left_out = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {left_out} more" if left_out > 0 else "")
 
 
 def plot_text(text: object, longest: int = _LONGEST) -> str:
@@ -35,14 +43,14 @@ def plot_text(text: object, longest: int = _LONGEST) -> str:
 
 
 def markdown_text(text: object, longest: int = _LONGEST) -> str:
-    """Text for Markdown pages and cells of tables, in which no character means anything but itself."""
+    """Text for Markdown pages and table cells, with all special characters escaped."""
     escaped = re.sub(r"([\\`*\[\]<>|])", r"\\\1", show_text(text, longest))
-    # Within words an underscore means nothing.
+    # Inside a word, Markdown leaves underscores alone.
     return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped)
 
 
 def _has_lone_surrogates(text: str) -> bool:
-    """Whether there are surrogates that stand for no byte."""
+    """Whether there are surrogates that do not stand for a byte."""
     return any("\ud800" <= char <= "\udfff" and not "\udc80" <= char <= "\udcff" for char in text)
 
 

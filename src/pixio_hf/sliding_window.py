@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Sliding-window prediction of images of any size: tile, predict in batches, stitch (SPEC 5.6)."""
+"""Sliding-window prediction of images of any size: tile, predict in batches, stitch (docs/specification.md 5.6)."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,14 +10,20 @@ from torch import Tensor
 
 
 def window_starts(length: int, stride: int) -> list[int]:
-    """Left (or upper) edges of the windows along a side of `length` pixels: 0, stride, ... below length (SPEC 5.6)."""
+    """Left (or upper) edges of the windows along a side of `length` pixels: 0, stride, ... below length.
+
+    See docs/specification.md 5.6.
+    """
     if length < 1 or stride < 1:
         raise ValueError(f"The side and the window stride must be at least 1 pixel, got {length} and {stride}.")
     return list(range(0, length, stride))
 
 
 def tight_window_starts(length: int, stride: int, window_size: int) -> list[int]:
-    """Edges of the fewest windows that cover a side: the last one is moved inside instead of padded; not of SPEC 5.6."""
+    """Edges of the fewest windows that cover a side: the last one is moved inside instead of padded.
+
+    This is not the protocol of docs/specification.md 5.6.
+    """
     last = max(length - window_size, 0)
     return [start for start in window_starts(length, stride) if start < last] + [last]
 
@@ -55,13 +61,13 @@ def stream_sliding_windows(
     """Average overlapping windows of a stream of images of any sizes: each (C, H, W) -> (K, H, W) or (H, W), in order.
 
     `predict` maps (n, C, window_size, window_size), n <= batch_size, to (n, K, window_size, window_size) or (n,
-    window_size, window_size). Every batch but the last is full: it takes windows of as many images as it needs, and no
-    more images are held than those. A window that reaches beyond the border is cut to the image and zero padded at the
+    window_size, window_size). Batches hold windows of several images, so that all but the last are full; only the
+    images of a batch are held. A window that reaches beyond the border is cut to the image and zero padded at the
     bottom and right (zero is the mean colour after normalisation); of its prediction only the unpadded part counts.
-    With `predicts_parts`, `predict` is also given the sizes [(h, w), ...] of those parts and may return a list of them,
-    (K, h, w) or (h, w), so that what is thrown away need not be computed.
-    `window_stride` None means int(window_size * 2 / 3). `tight` moves the last window of a row or column inside the
-    image instead of padding it, which needs fewer windows and gives other numbers than SPEC 5.6.
+    With `predicts_parts`, `predict` is also given the sizes [(h, w), ...] of those parts and may return a list of
+    them, (K, h, w) or (h, w), so that it need not compute what is thrown away. `window_stride` None means
+    int(window_size * 2 / 3). `tight` moves the last window of a row or column inside the image instead of padding it,
+    which needs fewer windows and gives other numbers than the protocol (docs/specification.md 5.6).
 
     Raises:
         ValueError: sizes that leave pixels without a prediction, or predictions of another shape.

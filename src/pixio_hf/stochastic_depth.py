@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Stochastic depth that does not compute what it drops (SPEC 2.7). Pure functions of tensors."""
+"""Stochastic depth that does not compute what it drops (docs/specification.md 2.7). Pure functions of tensors."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from torch import Tensor
 def draw_kept_samples(batch_size: int, rate: float) -> Tensor:
     """Draw the samples that keep a residual branch, each with probability 1 - rate: (K,) ascending int64 indices.
 
-    On the CPU: their number decides shapes, and the host would wait for a GPU at every branch to learn it.
+    On the CPU: their number decides shapes, and the host would have to wait for a GPU at every branch.
     """
     return (torch.rand((batch_size,), device="cpu") >= rate).nonzero().flatten()
 
@@ -22,7 +22,7 @@ def add_kept_branch(hidden_states: Tensor, branch: Callable[[Tensor], Tensor], k
     """
     weight = 1 / (1 - rate)
     if len(kept) == 0:
-        # One sample of weight 0 gives the branch's parameters their zero gradients: distributed training waits for them.
+        # One sample of weight 0, so that parameters get gradients of zero: distributed training waits for gradients.
         kept, weight = torch.zeros(1, dtype=torch.int64), 0.0
     kept = kept.to(hidden_states.device, non_blocking=True)
     update = branch(hidden_states.index_select(0, kept))

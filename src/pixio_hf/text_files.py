@@ -11,7 +11,7 @@ from .listings import check_regular, printable
 
 _MARKS_OF_OTHER_ENCODINGS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAX_SHOWN = 120
-MAX_JSON_BYTES = 16 * 2**20  # a configuration that names 20,000 classes has one
+MAX_JSON_BYTES = 16 * 2**20  # a configuration with 20,000 class names has 1 MB
 
 
 def read_text_lines(path: str | Path) -> Iterator[tuple[int, str]]:
@@ -47,7 +47,7 @@ def read_text_lines(path: str | Path) -> Iterator[tuple[int, str]]:
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text stands for. Raises ValueError, and nothing else, for whatever damage."""
+    """Parse JSON text. Any damage raises ValueError, and nothing else."""
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -55,7 +55,7 @@ def parse_json(text: str) -> Any:
 
 
 def shorten_line(line: str) -> str:
-    """A line as it is shown in a message: quoted, the end of a long one left out."""
+    """A line for messages: quoted, cut if it is long."""
     return repr(line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}...")
 
 
@@ -77,7 +77,7 @@ def read_json_object(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, A
 
 
 def parse_json_object(content: bytes | str, name: str) -> dict[str, Any]:
-    """The object in a JSON text; `name` says in messages where it stood.
+    """The object in a JSON text; `name` is what messages call its source.
 
     Raises:
         ValueError: not UTF-8, no JSON, nested too deeply, no object, or an object that names a key twice.

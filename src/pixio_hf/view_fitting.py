@@ -27,7 +27,7 @@ VIEW_SIZES = {
 
 
 def choose_view_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The one size (height, width) for photos of these sizes: closest to their mean aspect ratio.
+    """Size (height, width) of all views of a scene: the one closest to the mean aspect ratio of its photos.
 
     Raises:
         ValueError: no photo.
@@ -81,17 +81,17 @@ class ViewFit:
         return resized.crop((self.left, self.top, self.left + self.view_width, self.top + self.view_height))
 
     def resize_depth(self, depth: np.ndarray) -> np.ndarray:
-        """Depth (height, width) as that of a view (view_height, view_width): the nearest pixel, never a mean."""
+        """Depth of the photo (height, width) -> of the view (view_height, view_width); nearest pixel, never a mean."""
         rows = np.arange(self.top, self.top + self.view_height) * self.height // self.resized_height
         columns = np.arange(self.left, self.left + self.view_width) * self.width // self.resized_width
         return depth[rows[:, None], columns]
 
     def intrinsics_of_view(self, intrinsics: np.ndarray) -> np.ndarray:
-        """A pinhole camera of the photo as one of the view: (3, 3) -> (3, 3)."""
+        """Intrinsics of the photo -> intrinsics of the view: (3, 3) -> (3, 3)."""
         return self.to_view_pixels @ intrinsics
 
     def intrinsics_of_photo(self, intrinsics: np.ndarray) -> np.ndarray:
-        """A pinhole camera of the view as one of the whole photo: (3, 3) -> (3, 3)."""
+        """Intrinsics of the view -> intrinsics of the whole photo: (3, 3) -> (3, 3)."""
         return np.linalg.inv(self.to_view_pixels) @ intrinsics
 
     @property

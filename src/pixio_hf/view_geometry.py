@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What is known of a scene's views, predicted or true: points, rays, depth and cameras in one form. Pure."""
+"""Geometry of a scene's views in one form, predicted or true: points, rays, depth, cameras. Pure functions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -88,7 +88,7 @@ class ViewGeometry:
 
 @dataclass
 class ViewLabels:
-    """True geometry of scenes in the camera of view 0, and which of it counts.
+    """True geometry of scenes in the camera of view 0, and which pixels count.
 
     Args:
         geometry: true geometry, in metres where the scene is metric.
@@ -160,7 +160,7 @@ def place_in_world(camera_points: Tensor, quaternions: Tensor, translations: Ten
 
 @dataclass
 class RawViews:
-    """What the heads put out, before any activation.
+    """Raw outputs of the heads, before any activation.
 
     Args:
         dense: (B, V, 6, H, W): ray 3, depth, confidence, mask.

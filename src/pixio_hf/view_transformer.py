@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The multi-view transformer: views exchange what they see, in turn all together and each alone."""
+"""The multi-view transformer: blocks alternate between all views together and each view alone."""
 
 import copy
 
@@ -14,8 +14,8 @@ class PixioViewTransformer(nn.Module):
     """Alternating global and per-view attention: patches (B, V, N, D) -> maps (B, V, N, C) and a scale token (B, C).
 
     Blocks of even number (from 0) attend over the patches of all views and one learned scale token, the others within
-    each view. No block knows where a patch lies or which view it is from, except that view 0, the reference, is marked:
-    exchanging the others exchanges their outputs.
+    each view. No block knows where a patch lies or which view it is from; only view 0, the reference, is marked. So
+    swapping other views swaps their outputs.
     """
 
     def __init__(self, config: PixioConfig):
@@ -38,7 +38,7 @@ class PixioViewTransformer(nn.Module):
         batch_size, num_views, num_patches, _ = patches.shape
         scale_token = self.projection(self.scale_token.to(patches.dtype)).expand(batch_size, 1, -1)
         patches = self.projection(patches)
-        # What marks the reference view: a sine table at position 0, which is 0 and 1 in turn.
+        # The mark of the reference view: a sine table at position 0, which is 0, 1, 0, 1, ...
         reference_mark = torch.arange(patches.shape[-1], device=patches.device) % 2
         patches = torch.cat((patches[:, :1] + reference_mark.to(patches.dtype), patches[:, 1:]), dim=1)
         maps = []

@@ -1,12 +1,25 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""`pixio-hf compare`: options and help text. The work itself is in `pixio_hf.cli.compare`."""
+"""`pixio-hf compare`: a table of frozen encoders, row after row; what is finished is not done again."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixio_hf_cli.options import Device, DeviceChoice, Dtype, DtypeChoice, OutputFolder, Overwrite, plain_errors
+from .early_checks import check_targets
+from .messages import plain_errors
+from .options import Device, Dtype, OutputFolder, Overwrite
+
+if TYPE_CHECKING:
+    from pixio_hf.evaluation.comparison import ComparisonRecipe
+
+NUM_SCENES = {"train": 1024, "val": 256}
+
+Rows = dict[tuple[str, str], dict[str, Any]]
+"""Finished rows by model and head."""
 
 
 def compare(
@@ -59,8 +72,8 @@ def compare(
         Path | None, typer.Option(metavar="DIR", help="Keeps rendered scenes [default: scenes below --out].")
     ] = None,
     num_workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes that read images.")] = 0,
-    device: DeviceChoice = Device.auto,
-    dtype: DtypeChoice = Dtype.float32,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
     overwrite: Overwrite = False,
 ) -> None:
     """Compare frozen encoders: the same depth heads, data and steps for Pixio, MAE, ViT, DINOv2 and DINOv3.
@@ -73,25 +86,186 @@ def compare(
     Example:
       pixio-hf compare --models pixio-tiny facebook/vit-mae-base --data synthetic-rooms --heads linear --out table
     """
-    with plain_errors(*models, *(more_models or [])):
-        from pixio_hf.cli.compare import ComparisonData, run_compare
-        from pixio_hf.evaluation.comparison import ComparisonRecipe
+    models = [*models, *(more_models or [])]
+    with plain_errors(*models):
+        from torch.utils.data import Subset
+
+        from pixio_hf.data.labelled.depth_datasets import find_depth_protocol, open_depth_dataset
+        from pixio_hf.evaluation.comparison import ComparisonRecipe, compare_model
+        from pixio_hf.quiet_loading import quiet_loading
+        from pixio_hf.synthetic import SYNTHETIC_DATASETS
+        from pixio_hf.synthetic.outdoors import OUTDOOR_MAX_DEPTH
+        from pixio_hf.synthetic.rooms import ROOM_MAX_DEPTH
+
+        from .loading import choose_device
 
         if not all(size.strip().isdigit() for size in neck_hidden_sizes.split(",")):
             raise ValueError(f"--neck-hidden-sizes must be numbers between commas, got {neck_hidden_sizes!r}.")
+        counts, paper_data = {"train": num_train, "val": num_eval}, "NYUv2"
+        if is_synthetic := data in SYNTHETIC_DATASETS:
+            counts = {split: count or NUM_SCENES[split] for split, count in counts.items()}
+            max_depth = ROOM_MAX_DEPTH if SYNTHETIC_DATASETS[data] == "room" else OUTDOOR_MAX_DEPTH
+        else:
+            judged = find_depth_protocol(data, protocol)
+            max_depth, paper_data = judged.max_depth, "KITTI" if judged.name == "kitti" else "NYUv2"
         recipe = ComparisonRecipe(
             num_steps=steps,
             batch_size=batch_size,
             learning_rate=learning_rate,
             crop_size=crop_size,
+            max_depth=max_depth,
             seed=seed,
             neck_hidden_sizes=tuple(int(size) for size in neck_hidden_sizes.split(",")),
             fusion_hidden_size=fusion_hidden_size,
-            dtype=dtype.value,
+            tight_windows=is_synthetic,
+            dtype=dtype,
             num_workers=num_workers,
         )
-        data_choice = ComparisonData(data, protocol, depth_scale, num_train, num_eval, cache_dir)
-        names = [name.strip() for name in heads.split(",") if name.strip()]
-        table = run_compare([*models, *(more_models or [])], names, data_choice, recipe, out, device.value, overwrite)
-    typer.echo(table)
+        recipe.check()
+        check_targets([], out, overwrite)
+        place = choose_device(device)
+        head_names = [name.strip() for name in heads.split(",") if name.strip()]
+        check_choices(models, head_names, recipe)
+        settings = {
+            "data": data,
+            "protocol": protocol,
+            "depth_scale": depth_scale,
+            "num_train": counts["train"],
+            "num_eval": counts["val"],
+            "device": place.type,
+            **asdict(recipe),
+        }
+        del settings["num_workers"]
+        # Once through JSON, so that they can be compared with the settings in a file.
+        settings = json.loads(json.dumps(settings))
+        rows = {} if overwrite else read_rows(out / "comparison.json", settings)
+        wanted = [(model, head) for model in models for head in head_names]
+        missing = [pair for pair in wanted if pair not in rows]
+        announce(wanted, missing, out / "comparison.json")
+
+        def open_split(split: str) -> Any:
+            items = open_depth_dataset(
+                data,
+                split,
+                protocol=protocol,
+                depth_scale=depth_scale,
+                num_scenes=counts[split] or NUM_SCENES[split],
+                image_size=crop_size,
+                cache_dir=str(cache_dir or out / "scenes") if is_synthetic else None,
+            )
+            count = counts[split]
+            if count is None or is_synthetic:
+                return items
+            if count > len(items):
+                raise ValueError(f"{count} images of the split {split} were asked for, but there are {len(items)}.")
+            return Subset(items, range(count))
+
+        train_items, eval_items = (open_split("train"), open_split("val")) if missing else (None, None)
+        for model, head in missing:
+            with quiet_loading():
+                rows[model, head] = compare_model(
+                    model, head, train_items, eval_items, recipe, paper_data=paper_data, device=place
+                )
+            # Wanted rows first, in their order; those of earlier calls follow.
+            rows = {pair: rows[pair] for pair in dict.fromkeys([*wanted, *rows]) if pair in rows}
+            write_rows(out, settings, rows)
+        typer.echo(render_page(settings, rows))
     typer.echo(f"Results in {out}")
+
+
+def check_choices(models: Sequence[str], heads: Sequence[str], recipe: "ComparisonRecipe") -> None:
+    """Raise ValueError for what would otherwise fail rows later: missing models, heads that do not fit."""
+    from pixio_hf.configuration_pixio import HEAD_TYPES
+    from pixio_hf.evaluation.probes import fit_crop_size
+    from pixio_hf.heads import dpt_tap_blocks
+    from pixio_hf.vit_encoders import read_config, square_side
+
+    for what, names in (("model", models), ("head", heads)):
+        if not names:
+            raise ValueError(f"Name at least one {what}.")
+        if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ValueError(f"The {what} {repeated[0]!r} is named twice.")
+    if unknown := [head for head in heads if head not in HEAD_TYPES]:
+        raise ValueError(f"Unknown head {unknown[0]!r}; there are {', '.join(HEAD_TYPES)}.")
+    for model in models:
+        config = read_config(model)
+        try:
+            fit_crop_size(recipe.crop_size, square_side(config.patch_size))
+            if "dpt" in heads:
+                dpt_tap_blocks(config.num_hidden_layers)
+        except ValueError as error:
+            raise ValueError(f"{model}: {error}") from error
+
+
+def read_rows(results: Path, settings: dict[str, Any]) -> Rows:
+    """Finished rows of an earlier call.
+
+    Raises:
+        ValueError: the file cannot be read, or was made with other settings.
+    """
+    if not results.is_file():
+        return {}
+    try:
+        report = json.loads(results.read_text())
+        rows = {(row["model"], row["head"]): row for row in report["rows"]}
+        found = report["settings"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{results} is not a comparison that can be continued ({error}); pass --overwrite."
+        ) from error
+    different = [
+        f"{name} ({found.get(name)}, now {settings.get(name)})"
+        for name in dict.fromkeys([*settings, *found])
+        if found.get(name) != settings.get(name)
+    ]
+    if different:
+        raise ValueError(
+            f"{results} was made with other settings: {', '.join(different)}. Rows of both would not be comparable:"
+            " choose another --out, or pass --overwrite."
+        )
+    return rows
+
+
+def announce(wanted: Sequence[tuple[str, str]], missing: Sequence[tuple[str, str]], results: Path) -> None:
+    """Say which rows are kept, and which models come without an image processor."""
+    from tqdm import tqdm
+
+    from pixio_hf.vit_encoders import find_normalization, read_config
+
+    for model, head in wanted:
+        if (model, head) not in missing:
+            tqdm.write(f"{model}, {head}: finished already in {results}, kept (--overwrite does all of it again)")
+    for model in dict.fromkeys(model for model, _ in missing):
+        normalization = find_normalization(model, read_config(model).model_type)
+        if normalization.source != "its image processor":
+            tqdm.write(
+                f"{model} has no preprocessor_config.json: normalised with mean {normalization.mean} and std"
+                f" {normalization.std}, the {normalization.source}"
+            )
+
+
+def write_rows(out: Path, settings: dict[str, Any], rows: Rows) -> None:
+    """Write comparison.md and comparison.json, each whole or not at all."""
+    from pixio_hf.evaluation.results import render_json
+    from pixio_hf.files import write_text
+
+    write_text(out / "comparison.md", render_page(settings, rows) + "\n")
+    write_text(out / "comparison.json", render_json({"settings": settings, "rows": list(rows.values())}))
+
+
+def render_page(settings: dict[str, Any], rows: Rows) -> str:
+    """The table and how to read it."""
+    from pixio_hf.evaluation.comparison import render_table
+
+    memory = "of tensors on the GPU" if settings["device"] == "cuda" else "of the whole process, libraries included"
+    notes = [
+        f"Depth on {settings['data']} from frozen encoders: each head trained for {settings['num_steps']} steps of"
+        f" {settings['batch_size']} images with seed {settings['seed']}, evaluated on images it was not trained on.",
+        f"ms per image: encoder and head, one crop at a time. Peak memory: {memory}, in training and evaluation.",
+    ]
+    if any(row["paper"] for row in rows.values()):
+        notes.append("Columns marked paper: arXiv 2512.15715, its data and its full recipe; not measured here.")
+    for row in rows.values():
+        if (source := row["settings"]["normalization"]["source"]) != "its image processor":
+            notes.append(f"{row['model']} came without image processor: normalised with the {source}.")
+    return "\n\n".join([render_table(list(rows.values())), *dict.fromkeys(notes)])

@@ -1,21 +1,15 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""`pixio-hf evaluate`: its commands, options and help texts. The work itself is in `pixio_hf.cli.evaluate`."""
+"""`pixio-hf evaluate`: what its commands share, their options and how an evaluation begins and ends."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixio_hf_cli.options import (
-    Device,
-    DeviceChoice,
-    Dtype,
-    DtypeChoice,
-    ModelName,
-    OutputFolder,
-    Overwrite,
-    plain_errors,
-)
+from .early_checks import check_targets
+
+if TYPE_CHECKING:
+    from pixio_hf.evaluation.prediction import PredictionOptions
 
 evaluate_app = typer.Typer(
     help="""Measure a model by the protocol of the paper: depth, segmentation, k-NN.
@@ -56,114 +50,62 @@ TightWindows = Annotated[
 NumPictures = Annotated[int, typer.Option(metavar="N", min=0, help="Rows in each picture; 0: no pictures.")]
 
 
-@evaluate_app.command("depth", short_help="Nine depth metrics.")
-def evaluate_depth(
-    data: Data,
-    out: OutputFolder,
-    model: ModelName = "pixio-tiny-depth",
-    split: Split = "val",
-    split_file: SplitFile = None,
-    protocol: Protocol = None,
-    num_images: NumImages = None,
-    window: Window = None,
-    batch_size: BatchSize = 16,
-    flip_test: FlipTest = False,
-    tight_windows: TightWindows = False,
-    num_pictures: NumPictures = 4,
-    depth_scale: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Metres per unit stored in depth files [default: the protocol's]."),
-    ] = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keeps synthetic scenes once they are rendered.")
-    ] = None,
-    device: DeviceChoice = Device.auto,
-    dtype: DtypeChoice = Dtype.float32,
-    overwrite: Overwrite = False,
-) -> None:
-    """Depth: nine metrics per image at native size, averaged over images. Protocols: nyuv2, kitti, folder.
+def begin_evaluation(source: str, out: Path, overwrite: bool) -> Any:
+    """Join the other processes, and read the configuration of a checkpoint that `find_checkpoint` found.
 
-    \b
-    Example:
-      pixio-hf evaluate depth --model pixio-tiny-depth --data synthetic-rooms --num-images 64 --out results
+    Raises:
+        ValueError: for anything that would only come up when all the work is done.
     """
-    with plain_errors(model, extra="demo" if num_pictures else None):
-        from pixio_hf.cli.evaluate import Request, run_evaluate_depth, summarize
-        from pixio_hf.evaluation.prediction import PredictionOptions
+    from pixio_hf.evaluation.processes import join_processes
+    from pixio_hf.evaluation.result_files import RESULT_FILES
 
-        request = Request(model, out, device.value, dtype.value, num_images, num_pictures, overwrite)
-        options = PredictionOptions(batch_size=batch_size, flip_test=flip_test, tight_windows=tight_windows)
-        report = run_evaluate_depth(
-            request, data, split, options, window, protocol, split_file, depth_scale, cache_dir
-        )
-    typer.echo(summarize(report, out))
+    from .loading import load_config
+
+    check_targets([out / name for name in RESULT_FILES], out, overwrite)
+    config = load_config(source)
+    join_processes()
+    return config
 
 
-@evaluate_app.command("segmentation", short_help="Mean intersection over union.")
-def evaluate_segmentation(
-    model: ModelName,
-    data: Data,
-    out: OutputFolder,
-    split: Split = "val",
-    split_file: SplitFile = None,
-    protocol: Protocol = None,
-    num_images: NumImages = None,
-    window: Window = None,
-    batch_size: BatchSize = 16,
-    flip_test: FlipTest = False,
-    tight_windows: TightWindows = False,
-    num_pictures: NumPictures = 4,
-    device: DeviceChoice = Device.auto,
-    dtype: DtypeChoice = Dtype.float32,
-    overwrite: Overwrite = False,
-) -> None:
-    """Segmentation: mean IoU in percent from pixel counts of the whole data set. Protocols: ade20k, voc, loveda, folder.
+def take_first(items: Any, num_images: int | None) -> Any:
+    """The first `num_images` items, or all. ValueError where there are not as many."""
+    from torch.utils.data import Subset
 
-    \b
-    Example:
-      pixio-hf evaluate segmentation --model runs/ade20k/model --data ADEChallengeData2016 --out results
+    if num_images is None:
+        return items
+    if not 1 <= num_images <= len(items):
+        raise ValueError(f"--num-images {num_images} must lie between 1 and the {len(items)} that there are.")
+    return Subset(items, range(num_images))
+
+
+def with_window(
+    options: "PredictionOptions", window: str | None, default: int | None, patch_size: int
+) -> "PredictionOptions":
+    """Options with the --window of a command: a number of pixels, "none" for the whole image, or the default.
+
+    Raises:
+        ValueError: no such number, or options that do not fit to it or to the patch size.
     """
-    with plain_errors(model, extra="demo" if num_pictures else None):
-        from pixio_hf.cli.evaluate import Request, run_evaluate_segmentation, summarize
-        from pixio_hf.evaluation.prediction import PredictionOptions
+    from dataclasses import replace
 
-        request = Request(model, out, device.value, dtype.value, num_images, num_pictures, overwrite)
-        options = PredictionOptions(batch_size=batch_size, flip_test=flip_test, tight_windows=tight_windows)
-        report = run_evaluate_segmentation(request, data, split, options, window, protocol, split_file)
-    typer.echo(summarize(report, out))
+    if window is None:
+        side = default
+    elif window.lower() == "none":
+        side = None
+    elif window.isdigit():
+        side = int(window)
+    else:
+        raise ValueError(f"--window must be a number of pixels or none, got {window!r}.")
+    options = replace(options, window_size=side)
+    options.check(patch_size)
+    return options
 
 
-@evaluate_app.command("knn", short_help="k-NN accuracy of the class tokens.")
-def evaluate_knn(
-    train: Annotated[str, typer.Option(metavar="DIR", help="Training images: a folder per class.")],
-    test: Annotated[str, typer.Option(metavar="DIR", help="Test images: a folder per class, named as in --train.")],
-    out: OutputFolder,
-    model: ModelName = "pixio-tiny",
-    num_neighbors: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--k",
-            metavar="K",
-            min=1,
-            help="Neighbours that vote; repeat it for several [default: those of 10, 20, 100, 200 that the training"
-            " images suffice for].",
-        ),
-    ] = None,
-    num_images: NumImages = None,
-    batch_size: BatchSize = 128,
-    device: DeviceChoice = Device.auto,
-    dtype: DtypeChoice = Dtype.float32,
-    overwrite: Overwrite = False,
-) -> None:
-    """k-NN: top-1 and top-5 accuracy of a weighted vote of the nearest training images, without any training.
-
-    \b
-    Example:
-      pixio-hf evaluate knn --model pixio-tiny --train flowers/train --test flowers/test --k 10 --out results
-    """
-    with plain_errors(model):
-        from pixio_hf.cli.evaluate import Request, run_evaluate_knn, summarize
-
-        request = Request(model, out, device.value, dtype.value, num_images, 0, overwrite)
-        report = run_evaluate_knn(request, train, test, num_neighbors or None, batch_size)
-    typer.echo(summarize(report, out))
+def summarize(report: dict[str, Any], out: Path) -> str:
+    """The metrics in one line, and the folder of the rest."""
+    shown = (
+        f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in report["metrics"].items()
+        if not isinstance(value, list) and not (name == "num_skipped" and value == 0)
+    )
+    return f"{', '.join(shown)}\nResults in {out}"

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pixio_hf_cli.options import plain_errors, read_names
+from .early_checks import read_names
+from .messages import plain_errors
 
 COLUMNS = ("name", "kind", "parameters", "size", "licence", "task", "on this machine")
 META_LICENCE = "FAIR Noncommercial Research License"
@@ -103,7 +104,7 @@ def count_parameters(weights: Path) -> int:
 
 
 def format_row(model: dict[str, Any]) -> tuple[str, ...]:
-    """Cells of one model for people."""
+    """Table cells of one model."""
     kind = "bundled" if model["kind"] == "bundled" else f"official: {model['stands_for']}"
     return (
         model["name"],

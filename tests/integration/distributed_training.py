@@ -29,8 +29,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FSDP_CONFIG = EXAMPLES / "accelerate_configs" / "fsdp2_5b.yaml"
 # File and class of the arguments.
 SCRIPTS = {
-    "pretrain": (EXAMPLES / "pretraining" / "pretrain.py", "PretrainingArguments"),
-    "distill": (EXAMPLES / "distillation" / "distill.py", "DistillationArguments"),
+    "pretrain": (EXAMPLES / "pretrain.py", "PretrainingArguments"),
+    "distill": (EXAMPLES / "distill.py", "DistillationArguments"),
 }
 
 

@@ -24,7 +24,7 @@ from types import ModuleType
 
 import PIL.Image
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "pretraining" / "pretrain.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "pretrain.py"
 # Seconds after which an attempt that should have come to a checkpoint, or to its end, is given up.
 PATIENCE = 240
 
@@ -92,7 +92,7 @@ def kill(children: list[int]) -> None:
 
 
 def is_saving(output_dir: Path) -> bool:
-    return any(output_dir.glob("partial-checkpoint-*"))
+    return any(output_dir.glob(".checkpoint-*.partial"))
 
 
 def attempt(
@@ -112,7 +112,7 @@ def attempt(
 
 
 def main(plan: dict) -> None:
-    path = SCRIPT.parents[1] / plan["script"] if "script" in plan else SCRIPT
+    path = SCRIPT.parent / plan["script"] if "script" in plan else SCRIPT
     script, chance = load_script(path), random.Random(plan["seed"])
     shared = (plan["num_processes"], plan.get("arguments_class", "PretrainingArguments"))
     output_dir = Path(plan["arguments"]["output_dir"])
@@ -125,7 +125,7 @@ def main(plan: dict) -> None:
         folder = output_dir / f"killed-{report['finished']}"
         arguments = {**plan["arguments"], "output_dir": str(folder)}
         # Half of the kills strike a while after the first sign of a new checkpoint, the others at any time.
-        left_behind = set(folder.glob("partial-checkpoint-*"))
+        left_behind = set(folder.glob(".checkpoint-*.partial"))
         delay, pause = chance.uniform(0.1, 0.6) * duration, chance.uniform(0, 0.01) * duration
 
         def is_due(
@@ -135,7 +135,7 @@ def main(plan: dict) -> None:
                 return False
             if num_kills % 2:
                 return elapsed > delay
-            if not set(folder.glob("partial-checkpoint-*")) - old:
+            if not set(folder.glob(".checkpoint-*.partial")) - old:
                 return False
             time.sleep(pause)
             return True

@@ -13,11 +13,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioForPreTraining, PixioImageProcessor
-from pixio_hf.training.flops import pretraining_flops
+from pixio_hf.training.monitoring import pretraining_flops
 from tests.integration.test_examples import EXAMPLES, load_script, run_script
 from tests.tiny_models import randomize_weights, tiny_config
 
-ABLATION = EXAMPLES / "pretraining" / "ablation.py"
+ABLATION = EXAMPLES / "ablation" / "ablation.py"
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image
 from typer.testing import CliRunner
 
-from pixio_hf.cli.data_survey import judge_unit
+from pixio_hf.data.labelled.depth_survey import judge_unit
 from pixio_hf.visualization.contact_sheet import class_palette, shrink_depth
 from pixio_hf_cli import app
 from tests.fake_datasets import write_image_classes, write_kitti, write_loveda, write_nyuv2, write_picture, write_voc

@@ -12,10 +12,10 @@ from transformers import pipeline
 from typer.testing import CliRunner
 
 from pixio_hf import PixioConfig, PixioForDepthEstimation, PixioForPreTraining, PixioImageProcessor, PixioModel
-from pixio_hf.cli.loading import load_model
-from pixio_hf.cli.reconstruct import reconstruct_photo
 from pixio_hf.synthetic import HELD_OUT_SEEDS, render_scenes
 from pixio_hf_cli import app
+from pixio_hf_cli.loading import load_model
+from pixio_hf_cli.reconstruct import reconstruct_photo
 
 TINY = {
     "hidden_size": 32,
@@ -180,7 +180,7 @@ def test_depth_says_that_the_bundled_model_knows_rendered_rooms_only(models, pho
 
 
 def test_windows_at_the_size_of_a_huge_photo_are_refused_with_the_way_out(models, photo, tmp_path, monkeypatch):
-    monkeypatch.setattr("pixio_hf.cli.depth.MAX_WINDOWED_PIXELS", 5000)
+    monkeypatch.setattr("pixio_hf_cli.depth.MAX_WINDOWED_PIXELS", 5000)
     arguments = ("depth", photo, "--model", models["depth"], "--window", 32)
     assert "pass --size" in run(*arguments, "--out", tmp_path / "one", exit_code=1)
     run(*arguments, "--out", tmp_path / "two", "--size", 32)

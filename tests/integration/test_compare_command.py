@@ -10,9 +10,9 @@ import torch
 import transformers
 from typer.testing import CliRunner
 
-import pixio_hf.cli.compare
-from pixio_hf import PixioModel
+from pixio_hf import PixioImageProcessor, PixioModel
 from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
+from pixio_hf.evaluation import comparison
 from pixio_hf.evaluation.comparison import ComparisonRecipe, compare_model, train_probe
 from pixio_hf.evaluation.depth import evaluate_depth
 from pixio_hf.evaluation.prediction import PredictionOptions
@@ -49,7 +49,7 @@ def encoders(tmp_path_factory) -> dict[str, str]:
     }
     for name, model in models.items():
         model.save_pretrained(folder / name)
-    pixio_hf.PixioImageProcessor().save_pretrained(folder / "pixio")
+    PixioImageProcessor().save_pretrained(folder / "pixio")
     return {name: str(folder / name) for name in models}
 
 
@@ -134,7 +134,7 @@ def test_training_lowers_the_error(encoders, scenes):
 def test_interrupted_comparisons_go_on(encoders, scenes, tmp_path, monkeypatch):
     models = [encoders["pixio"], encoders["mae"]]
     common = ("--data", "synthetic-rooms", "--cache-dir", scenes, "--out", tmp_path, "--heads", "linear", *SHORT)
-    compare_once = pixio_hf.cli.compare.compare_model
+    compare_once = comparison.compare_model
     done = []
 
     def stop_at_the_second(name, *arguments, **options):
@@ -143,7 +143,7 @@ def test_interrupted_comparisons_go_on(encoders, scenes, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return compare_once(name, *arguments, **options)
 
-    monkeypatch.setattr(pixio_hf.cli.compare, "compare_model", stop_at_the_second)
+    monkeypatch.setattr(comparison, "compare_model", stop_at_the_second)
     run("--models", *models, *common, exit_code=130)
     first = json.loads((tmp_path / "comparison.json").read_text())["rows"]
     assert [row["model"] for row in first] == models[:1]

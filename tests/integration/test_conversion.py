@@ -16,12 +16,14 @@ from transformers import AutoImageProcessor, AutoModel
 
 import pixio_hf
 from pixio_hf.checkpoint_names import memory_to_hub_name
-from pixio_hf.conversion import convert, verification
+from pixio_hf.conversion import convert, recognition
 from pixio_hf.conversion.convert import convert_checkpoint
 from pixio_hf.conversion.export import export_checkpoint
 from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
 from pixio_hf.conversion.verification import MODEL_CLASSES
 from pixio_hf.conversion.writing import write_weights
+from tests import reference_forward
+from tests.converted_outputs import assert_same_outputs
 from tests.tiny_models import (
     SPELLINGS,
     assert_same_state,
@@ -94,7 +96,8 @@ def test_there_and_back_bit_for_bit(kind, head_type, tmp_path):
     state = write_original(tmp_path / "original.pth", kind, head_type)
     report = convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS, max_shard_size="100KB")
     assert report["kind"] == kind
-    assert report["verification"]["method"] == "tensors and outputs"
+    assert report["verification"] == {"method": "tensors", "tensors_identical": report["num_tensors"]}
+    assert_same_outputs(tmp_path / "hub", kind, state)
     assert (tmp_path / "hub" / "model.safetensors.index.json").is_file()
 
     model = MODEL_CLASSES[kind].from_pretrained(tmp_path / "hub")
@@ -196,20 +199,25 @@ def swap_query_and_key(state):
     return renamed
 
 
+def test_the_tests_of_outputs_notice_a_wrong_name(tmp_path, monkeypatch):
+    state = write_original(tmp_path / "original.pth", "encoder")
+    monkeypatch.setattr(recognition, "reference_to_hub_state", swap_query_and_key)
+    convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS)
+    with pytest.raises(AssertionError, match="outputs differ"):
+        assert_same_outputs(tmp_path / "hub", "encoder", state)
+
+
+def test_the_tests_of_outputs_notice_a_wrong_projection(tmp_path, monkeypatch):
+    state = write_original(tmp_path / "original.pth", "distilled")
+    convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS)
+    monkeypatch.setattr(reference_forward, "PROJECTION_HEAD_EPS", 1e-1)
+    with pytest.raises(AssertionError, match="outputs differ"):
+        assert_same_outputs(tmp_path / "hub", "distilled", state)
+
+
 def test_a_wrong_conversion_fails_and_leaves_nothing(tmp_path, monkeypatch):
     write_original(tmp_path / "original.pth", "encoder")
-    # The same weights under wrong names: only the outputs tell.
-    with monkeypatch.context() as patched:
-        patched.setattr(convert, "reference_to_hub_state", swap_query_and_key)
-        with pytest.raises(ValueError, match="Verification failed: last_hidden_state of the converted model differs"):
-            convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS)
-        # Too large to compute outputs of: tensors are compared, and the report says so.
-        patched.setattr(convert, "LARGEST_FORWARD", 1000)
-        report = convert_checkpoint(tmp_path / "original.pth", tmp_path / "large", overrides=FIELDS)
-        assert report["verification"]["method"] == "tensors"
-        assert "bit for bit" in report["verification"]["note"]
 
-    # Other bits under the right names.
     def write_other_bits(folder, tensors, plan, dtype=None):
         name = "encoder.layer.1.norm1.bias"
         write_weights(folder, {**tensors, name: tensors[name] + 1e-6}, plan, dtype)
@@ -217,14 +225,14 @@ def test_a_wrong_conversion_fails_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(convert, "write_weights", write_other_bits)
     with pytest.raises(ValueError, match=r"different from the source: \['encoder\.layer\.1\.norm1\.bias'\]"):
         convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "original.pth"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["original.pth"]
 
 
-def test_a_wrong_projection_is_noticed(tmp_path, monkeypatch):
-    write_original(tmp_path / "original.pth", "distilled")
-    monkeypatch.setattr(verification.reference_forward, "PROJECTION_HEAD_EPS", 1e-1)
-    with pytest.raises(ValueError, match="projected_hidden_states of the converted model differs"):
-        convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=FIELDS)
+@pytest.mark.parametrize("fields", [{"hidden_act": "relu"}, {"layer_norm_eps": 1e-5}])
+def test_fields_that_every_pixio_model_shares_cannot_be_set(tmp_path, fields):
+    write_original(tmp_path / "original.pth", "encoder")
+    with pytest.raises(ValueError, match=rf"{next(iter(fields))} is .* in every Pixio model"):
+        convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides={**FIELDS, **fields})
     assert not (tmp_path / "hub").exists()
 
 

@@ -25,7 +25,7 @@ from tests.integration.test_examples import EXAMPLES, Interrupted, load_script, 
 from tests.shard_files import write_tar
 from tests.tiny_models import tiny_config
 
-CURATE = EXAMPLES / "pretraining" / "curate.py"
+CURATE = EXAMPLES / "curate.py"
 MIN_SCORE, MIN_SIDE = 4.5, 40
 
 

@@ -14,11 +14,11 @@ from transformers import AutoImageProcessor, AutoModel, HfArgumentParser
 import pixio_hf
 from pixio_hf import PixioConfig, PixioImageProcessor
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
-from pixio_hf.training.schedules import absolute_learning_rate
+from pixio_hf.training.optimization import absolute_learning_rate
 from tests.integration.test_two_processes import read_log
 from tests.tiny_models import assert_same_state, randomize_weights, read_weights
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "distillation" / "distill.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "distill.py"
 # 128 x 128 pixels, as the bundled teacher's.
 TINY = {"hidden_size": 28, "num_hidden_layers": 2, "num_attention_heads": 2}
 
@@ -87,7 +87,7 @@ def test_students_on_the_command_line(distill):
 
 
 def test_recipes(distill):
-    """SPEC 4.3."""
+    """The tables of docs/specification.md 4.3."""
     for name, mask_ratio, drop_path_rate in (
         ("5b-to-1b", 0.5, 0.4),
         ("5b-to-h", 0.5, 0.4),

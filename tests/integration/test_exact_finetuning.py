@@ -13,7 +13,6 @@ from tests.integration.test_exact_resume import ENVIRONMENT, HARNESS
 from tests.tiny_models import assert_same_state, read_weights, tiny_config
 
 pytestmark = pytest.mark.slow
-TASKS = {"depth_estimation": "DepthArguments", "semantic_segmentation": "SegmentationArguments"}
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +28,17 @@ def starts(tmp_path_factory):
 @pytest.mark.parametrize(
     ("task", "library", "start", "kills", "options"),
     [
-        ("depth_estimation", "trainer", "encoder", 20, {"whole_images": True, "num_workers": 2, "ema_decay": 0.7}),
-        ("depth_estimation", "accelerate", "depth", 20, {"whole_images": True, "ema_decay": 0.7}),
-        ("depth_estimation", "trainer", "depth", 4, {"whole_images": False, "head_type": "linear"}),
-        ("depth_estimation", "accelerate", "encoder", 4, {"whole_images": False, "num_workers": 2}),
-        ("semantic_segmentation", "trainer", "encoder", 6, {"ema_decay": 0.7}),
-        ("semantic_segmentation", "accelerate", "encoder", 6, {"num_workers": 2, "head_type": "linear"}),
+        ("depth", "trainer", "encoder", 20, {"whole_images": True, "num_workers": 2, "ema_decay": 0.7}),
+        ("depth", "accelerate", "depth", 20, {"whole_images": True, "ema_decay": 0.7}),
+        ("depth", "trainer", "depth", 4, {"whole_images": False, "head_type": "linear"}),
+        ("depth", "accelerate", "encoder", 4, {"whole_images": False, "num_workers": 2}),
+        ("segmentation", "trainer", "encoder", 6, {"ema_decay": 0.7}),
+        ("segmentation", "accelerate", "encoder", 6, {"num_workers": 2, "head_type": "linear"}),
     ],
 )
 def test_kills_change_nothing(starts, tmp_path, task, library, start, kills, options):
     arguments = {
+        "task": task,
         "output_dir": str(tmp_path),
         "model": str(starts / start),
         "num_scenes": 10,
@@ -54,7 +54,7 @@ def test_kills_change_nothing(starts, tmp_path, task, library, start, kills, opt
         **options,
     }
     plan = {"arguments": arguments, "kills": kills, "num_processes": 1, "seed": 0}
-    plan |= {"script": f"{task}/finetune_{library}.py", "arguments_class": TASKS[task]}
+    plan |= {"script": f"finetune_{library}.py", "arguments_class": "FineTuningArguments"}
     command = [sys.executable, str(HARNESS), json.dumps(plan)]
     result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=550)
     assert result.returncode == 0, result.stderr[-4000:]
@@ -69,4 +69,4 @@ def test_kills_change_nothing(starts, tmp_path, task, library, start, kills, opt
             assert weights
             assert_same_state(weights, expected)
         assert (killed / "metrics.json").read_text() == (whole / "metrics.json").read_text()
-        assert not list(killed.glob("partial-*"))
+        assert not list(killed.glob(".*.partial"))

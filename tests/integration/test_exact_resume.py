@@ -94,7 +94,7 @@ def assert_same_runs(folder: Path, other: Path, num_processes: int = 1) -> None:
     """Same final weights, bit for bit, same places in the data and same counts of damage."""
     assert_same_state(read_weights(folder / "model"), read_weights(other / "model"))
     assert read_states(folder, num_processes) == read_states(other, num_processes)
-    assert not list(folder.glob("partial-*"))
+    assert not list(folder.glob(".*.partial"))
     assert len(list(folder.glob("checkpoint-*"))) == 2
 
 

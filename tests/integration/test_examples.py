@@ -22,10 +22,10 @@ import pixio_hf
 from tests.tiny_models import assert_same_state, read_weights
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-PRETRAIN = EXAMPLES / "pretraining" / "pretrain.py"
-FINETUNE = EXAMPLES / "depth_estimation" / "finetune_trainer.py"
-EVALUATE = EXAMPLES / "depth_estimation" / "evaluate_depth.py"
-EVALUATE_RECONSTRUCTION = EXAMPLES / "pretraining" / "evaluate_reconstruction.py"
+PRETRAIN = EXAMPLES / "pretrain.py"
+FINETUNE = EXAMPLES / "finetune_trainer.py"
+EVALUATE = EXAMPLES / "evaluate_depth.py"
+EVALUATE_RECONSTRUCTION = EXAMPLES / "evaluate_reconstruction.py"
 
 
 def run_script(script: Path, *arguments: str | Path) -> str:
@@ -65,7 +65,7 @@ def pretrain(monkeypatch, tmp_path_factory):
 def depth_run(tmp_path_factory) -> Path:
     """Output folder of the fine-tuning script's smoke run."""
     output_dir = tmp_path_factory.mktemp("depth")
-    run_script(FINETUNE, "--smoke", "--output_dir", output_dir)
+    run_script(FINETUNE, "--task", "depth", "--smoke", "--output_dir", output_dir)
     return output_dir
 
 

@@ -3,6 +3,8 @@
 
 import runpy
 import shutil
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -75,8 +77,13 @@ def remote_files(hub, repo_id: str = NAME, revision: str = "main") -> dict[str, 
 
 
 def run_script(*arguments: str | Path) -> int:
-    script = runpy.run_path(str(SCRIPT))
-    return script["main"](script["parse_arguments"]([str(argument) for argument in arguments]))
+    """Exit code of the script, run in this process."""
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    signal.signal(signal.SIGTERM, handler)
+    return int(ended.value.code or 0)
 
 
 def save_in_one_file(folder: Path) -> None:
@@ -333,6 +340,13 @@ def test_waits_as_long_as_asked_within_limits(hub, folder, sleeps):
     with pytest.raises(HubError, match=r"Committing: too many requests \(429\), also after waiting"):
         push(hub, folder)
     assert hub.count("commit") == NUM_TRIES
+
+
+def test_the_hub_s_own_header_of_too_many_requests_is_heeded(hub, folder, sleeps):
+    hub.fail("info", status=429, times=1, RateLimit='"api";r=0;t=40')
+    hub.fail("commit", status=429, times=1, RateLimit='"api";r=0;t=50')
+    push(hub, folder)
+    assert sleeps == [40, 50]
 
 
 def test_an_answer_that_never_comes_is_a_timeout(hub, folder, sleeps, monkeypatch):

@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+import typer.main
 from PIL import Image
 
-from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
-from pixio_hf.bundled import ASSETS
+from pixio_hf import PixioConfig, PixioForReconstruction, PixioImageProcessor, PixioModel
+from pixio_hf.bundled import ASSETS, list_bundled
 from pixio_hf.conversion.verification import MODEL_CLASSES
 from pixio_hf.model_cards.model_card import CARD_NAMES, render_conversion_card
 from pixio_hf.model_cards.results import PUBLISHED
-from pixio_hf.model_cards.texts import OWN_MODELS
+from pixio_hf_cli import app
 from tests.integration.test_readme import check_script_command, read_blocks, split_commands
 from tests.tiny_models import randomize_weights, tiny_config, write_checkpoint
 
@@ -53,7 +54,7 @@ def workplace(tmp_path, monkeypatch) -> Path:
 def copy(tmp_path) -> Path:
     """The cards and where their links lead, without weights."""
     shutil.copytree(ROOT / "model_cards", tmp_path / "model_cards", symlinks=True)
-    for name in OWN_MODELS:
+    for name in list_bundled():
         folder = tmp_path / "src" / "pixio_hf" / "assets" / name
         folder.mkdir(parents=True)
         shutil.copy(ASSETS / name / "README.md", folder)
@@ -64,7 +65,7 @@ def test_cards_are_up_to_date():
     stale = load_script("render_cards").update_cards(ROOT, check=True)
     assert not stale, "run `make cards`:\n" + "\n".join(stale)
     assert {path.stem for path in (ROOT / "model_cards").iterdir()} == set(CARD_NAMES)
-    for name in OWN_MODELS:
+    for name in list_bundled():
         assert (ROOT / "model_cards" / f"{name}.md").read_text() == (ASSETS / name / "README.md").read_text()
 
 
@@ -95,7 +96,7 @@ def test_stale_cards_are_found_and_mended(copy, monkeypatch, capsys):
 
 
 def test_code_of_bundled_models(workplace, capsys):
-    for name in OWN_MODELS:
+    for name in list_bundled():
         (code,) = read_blocks_of((ROOT / "model_cards" / f"{name}.md").read_text(), "python")
         namespace = {}
         exec(compile(code, name, "exec"), namespace)
@@ -143,10 +144,25 @@ def test_code_of_metas_models(workplace, capsys):
     torch.testing.assert_close(namespace["outputs"].last_hidden_state, expected)
 
 
-@pytest.mark.parametrize("kind", MODEL_CLASSES)
+CLASSES = {**MODEL_CLASSES, "reconstruction": PixioForReconstruction}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
 def test_code_of_converted_models(workplace, capsys, kind):
-    config: PixioConfig = tiny_config(projection_size=16 if kind == "distilled" else None, num_labels=5)
-    model = randomize_weights(MODEL_CLASSES[kind](config))
+    several_views = {
+        "view_hidden_size": 24,
+        "view_num_hidden_layers": 4,
+        "view_num_attention_heads": 2,
+        "view_taps": (1, 2),
+        "reconstruction_neck_hidden_sizes": (4, 6, 8, 12),
+        "reconstruction_fusion_hidden_size": 8,
+        "pose_hidden_size": 16,
+        "scale_hidden_size": 12,
+    }
+    config: PixioConfig = tiny_config(
+        projection_size=16 if kind == "distilled" else None, num_labels=5, **several_views
+    )
+    model = randomize_weights(CLASSES[kind](config))
     model.save_pretrained("my-model")
     PixioImageProcessor(size={"height": 64, "width": 64}).save_pretrained("my-model")
     (code,) = read_blocks_of(render_conversion_card(config, {"kind": kind}, "my-model"), "python")
@@ -156,13 +172,15 @@ def test_code_of_converted_models(workplace, capsys, kind):
         "pretraining": "torch.Size([1, 3, 64, 64])\n",
         "depth": "torch.Size([150, 200])\n",
         "segmentation": "[('LABEL_",
+        "reconstruction": "torch.Size([1, 1, 64, 64, 3])\ntorch.Size([1, 1, 4, 4])\n",
     }.get(kind, "torch.Size([1, 19, 32])\ntorch.Size([1, 32])\n")
     assert printed.startswith(expected)
     assert kind != "segmentation" or "(200, 150))" in printed
+    assert type(transformers.AutoModel.from_pretrained("my-model")) is PixioModel, "as the card says"
 
 
-def test_command_lines_parse(monkeypatch):
-    convert = load_script("convert_checkpoint")
+def test_command_lines_parse():
+    convert = typer.main.get_command(app).commands["convert"]  # pyright: ignore[reportAttributeAccessIssue]
     programs = []
     for name in CARD_NAMES:
         text = (ROOT / "model_cards" / f"{name}.md").read_text()
@@ -171,9 +189,8 @@ def test_command_lines_parse(monkeypatch):
             if words[0] == "hf":
                 assert words[1:] == ["download", PUBLISHED[name].hub_id, "--local-dir", name]
             elif words[1] == "conversion/convert_checkpoint.py":
-                monkeypatch.setattr(sys, "argv", words[1:])
-                args = convert.parse_arguments()
-                assert (args.input, args.output_dir) == (PUBLISHED[name].original_file, name)
+                args = convert.make_context("convert", words[2:]).params
+                assert (str(args["source"]), str(args["output_dir"])) == (PUBLISHED[name].original_file, name)
             else:
                 assert words[0] == "python"
                 check_script_command(ROOT / words[1], words[2:])

@@ -27,7 +27,7 @@ from pixio_hf import (
     PixioImageProcessorPil,
     PixioModel,
 )
-from pixio_hf.data.labelled.depth_batches import DepthCollator
+from pixio_hf.data.labelled.batches import DepthCollator
 from pixio_hf.synthetic import SyntheticSceneDataset
 from tests.tiny_models import (
     assert_same_state,

@@ -29,13 +29,13 @@ from safetensors.torch import save
 
 from pixio_hf import PixioImageProcessor
 from pixio_hf.checkpoint_files import check_config
-from pixio_hf.cli.photo_loop import load_photo
 from pixio_hf.conversion.convert import convert_checkpoint
-from pixio_hf.conversion.reading import read_checkpoint
-from pixio_hf.conversion.recognition import recognize_config
+from pixio_hf.conversion.reading import read_weights
+from pixio_hf.conversion.recognition import recognize_model
 from pixio_hf.data.labelled.pair_reading import read_depth_pair
 from pixio_hf.text_files import read_json_object
-from tests.source_files import random_state, training_file
+from pixio_hf_cli.photo_loop import load_photo
+from tests.source_files import HEADS, random_state, training_file
 
 MAX_FILES, SECONDS_PER_GROUP = 1000, 18
 SECONDS_PER_FILE = 10
@@ -57,10 +57,9 @@ def build_sources() -> dict[str, bytes]:
     encoder, pretraining = random_state("encoder"), training_file(random_state("pretraining"))
     sources = {"encoder.safetensors": save(encoder, {"format": "pt"})}
     for name, content in (("encoder", encoder), ("pretraining", pretraining)):
-        for format_name, is_zip in (("zip", True), ("legacy", False)):
-            buffer = io.BytesIO()
-            torch.save(content, buffer, _use_new_zipfile_serialization=is_zip)
-            sources[f"{name}_{format_name}.pth"] = buffer.getvalue()
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        sources[f"{name}.pth"] = buffer.getvalue()
     return sources
 
 
@@ -68,10 +67,8 @@ def mutate(name: str, data: bytes, chance: random.Random, canary: Path) -> bytes
     """One to three random changes of a file's bytes, or of what they hold."""
     if name.endswith(".safetensors") and chance.random() < 0.6:
         return _mutate_header(data, chance)
-    if "zip" in name and chance.random() < 0.7:
+    if name.endswith(".pth") and chance.random() < 0.7:
         return _mutate_records(data, chance, canary)
-    if "legacy" in name and chance.random() < 0.5:
-        return _mutate_bytes(data[:4000], chance, canary) + data[4000:]
     return _mutate_bytes(data, chance, canary)
 
 
@@ -161,15 +158,17 @@ def _mutate_header(data: bytes, chance: random.Random) -> bytes:
 def check_file(path: Path) -> str:
     """Open a file and touch every byte of its tensors."""
     try:
-        source = read_checkpoint(path)
-        config = recognize_config(source, overrides={"num_attention_heads": 2, "decoder_num_attention_heads": 1})
+        weights = read_weights(path)
+        model = recognize_model(weights, overrides=HEADS)
+        tensors = model.load(weights)
     except ValueError as error:
         message = str(error)
         assert path.name in message, message
         assert len(message) < 3000, message
         return "refused"
-    assert config.hidden_size == source.tensors["cls_token"].shape[2]
-    for tensor in source.tensors.values():
+    prefix = "" if model.kind == "encoder" else "pixio."
+    assert model.config.hidden_size == tensors[f"{prefix}embeddings.cls_token"].shape[2]
+    for tensor in tensors.values():
         tensor.reshape(-1).view(torch.uint8).sum().item()
     return "loaded"
 
@@ -214,7 +213,8 @@ def check_folder(path: Path) -> str:
         elif path.name == "preprocessor_config.json":
             PixioImageProcessor.from_pretrained(path.parent)(PIL.Image.new("RGB", (8, 8)), return_tensors="pt")
         else:
-            read_checkpoint(path.parent)
+            weights = read_weights(path.parent)
+            recognize_model(weights, overrides=HEADS).load(weights)
     except ValueError as error:
         assert len(str(error)) < 3000
         return "refused"

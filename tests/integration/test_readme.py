@@ -97,7 +97,7 @@ def check_pixio_hf_command(words: list[str]) -> None:
 def check_script_command(script: Path, arguments: list[str]) -> None:
     """Parse the options of an example script with its own dataclass; other scripts only have to exist."""
     assert script.is_file(), f"{script} does not exist"
-    if script.parts[-3:-2] != ("examples",):
+    if "examples" not in script.relative_to(ROOT).parts:
         return
     module_name = f"readme_{script.parent.name}_{script.stem}"
     spec = importlib.util.spec_from_file_location(module_name, script)
@@ -110,10 +110,10 @@ def check_script_command(script: Path, arguments: list[str]) -> None:
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(script.parent))
-    # The arguments stand in the script, or in a module beside it that two scripts share.
+    # The arguments stand in the script, or where two scripts share them.
     classes = [value for value in vars(module).values() if isinstance(value, type) and is_dataclass(value)]
-    beside = {module_name, *(path.stem for path in script.parent.glob("*.py"))}
-    own = [value for value in classes if value.__module__ in beside and value.__name__.endswith("Arguments")]
+    shared = {module_name, "pixio_hf.finetuning.arguments", "reconstruction_task"}
+    own = [value for value in classes if value.__module__ in shared and value.__name__.endswith("Arguments")]
     assert len(own) == 1, f"{script} should hold one dataclass of arguments, found {own}"
     HfArgumentParser(own).parse_args_into_dataclasses(arguments)  # pyright: ignore[reportArgumentType]
 
@@ -201,7 +201,7 @@ def test_wrong_commands_are_found(line):
 
 
 def test_wrong_script_options_are_found():
-    script = ROOT / "examples" / "pretraining" / "pretrain.py"
+    script = ROOT / "examples" / "pretrain.py"
     check_script_command(script, ["--output_dir", "x", "--smoke"])
     with pytest.raises((ValueError, SystemExit)):
         check_script_command(script, ["--output_dir", "x", "--no_such_option", "1"])

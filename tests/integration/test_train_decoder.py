@@ -19,7 +19,7 @@ from tests.tiny_models import (
     write_checkpoint,
 )
 
-TRAIN_DECODER = EXAMPLES / "pretraining" / "train_decoder.py"
+TRAIN_DECODER = EXAMPLES / "train_decoder.py"
 DECODER_SIZES = {"decoder_hidden_size": 16, "decoder_num_hidden_layers": 2, "decoder_num_attention_heads": 2}
 
 

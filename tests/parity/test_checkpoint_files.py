@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The original's own checkpoint files (SPEC 3.6): read, recognised, and computing what they should."""
+"""The original's own checkpoint files (docs/specification.md 3.6): read, recognised, and computing what they should."""
 
 import argparse
 from typing import Any
@@ -9,9 +9,8 @@ import torch
 
 from pixio_hf import PixioModel
 from pixio_hf.checkpoint_names import hub_to_memory_name
-from pixio_hf.conversion.key_mapping import reference_to_hub_state
-from pixio_hf.conversion.reading import read_checkpoint
-from pixio_hf.conversion.recognition import recognize_config
+from pixio_hf.conversion.reading import read_weights
+from pixio_hf.conversion.recognition import recognize_model
 from tests.golden import GOLDEN_DIR, load_case
 from tests.tiny_models import assert_same_state
 
@@ -34,14 +33,15 @@ def load_directly(file: str) -> dict[str, Any]:
 @pytest.mark.parametrize(("file", "kind", "outputs", "group"), FILES)
 def test_original_files(file, kind, outputs, group):
     case = load_case("checkpoints")
-    source = read_checkpoint(GOLDEN_DIR / file)
+    weights = read_weights(GOLDEN_DIR / file)
+    source = recognize_model(weights, overrides=HEADS)
     assert (source.kind, source.naming, source.prefix, source.ignored_keys) == (kind, "original", "", ())
     content = load_directly(file)
-    assert_same_state(dict(source.tensors), content.get("model", content))
+    assert_same_state(dict(weights.load()), content.get("model", content))
     if "args" in content:
-        assert source.training_state == {"epoch": content["epoch"], "args": vars(content["args"])}
+        assert weights.training_state == {"epoch": content["epoch"], "args": vars(content["args"])}
 
-    config = recognize_config(source, overrides=HEADS)
+    config = source.config
     expected = case.config[group]
     assert config.image_size == expected["img_size"]
     assert config.patch_size == expected["patch_size"]
@@ -53,7 +53,7 @@ def test_original_files(file, kind, outputs, group):
         assert config.decoder_num_hidden_layers == decoder["decoder_depth"]
         assert (config.mask_ratio, config.mask_grid_size, config.norm_pix_loss) == (0.75, 1, True)
 
-    hub = reference_to_hub_state(source.tensors)
+    hub = source.load(weights)
     beside = ("decoder.", "projection.")
     model = PixioModel(config).eval()
     model.load_state_dict(

@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Which images survive the tests of curation, with recorded draws, against the original's choice (SPEC 3.5)."""
+"""Which images survive the tests of curation, with recorded draws, against the original's choice.
+
+See docs/specification.md 3.5.
+"""
 
 import json
 

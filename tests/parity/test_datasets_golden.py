@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""NYUv2 and KITTI pairs and the numbers of LoveDA masks against the original's (SPEC 5.8 and 6.2)."""
+"""NYUv2 and KITTI pairs and the numbers of LoveDA masks against the original's (docs/specification.md 5.8 and 6.2)."""
 
 import numpy as np
 import PIL.Image

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixio_hf.conversion.head_key_mapping import rename_head_key_from_reference, rename_head_key_to_reference
-from pixio_hf.conversion.reference_forward import encode
+from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
 from pixio_hf.heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
 from pixio_hf.losses import silog_loss, valid_depth_mask
 from pixio_hf.metrics.depth import DEPTH_METRIC_NAMES, DepthMetrics, depth_metrics_per_image
 from pixio_hf.sliding_window import predict_sliding_window, window_starts
 from tests.golden import Case, load_case
+from tests.reference_forward import encode
 
 pytestmark = pytest.mark.parity
 
@@ -30,7 +30,7 @@ def build_head(case: Case) -> DPTHead | LinearHead:
         head: DPTHead | LinearHead = DPTHead(2 * hidden_size, sizes, case.config["features"], num_labels)
     else:
         head = LinearHead(2 * hidden_size, num_labels)
-    renamed = {rename_head_key_from_reference(key): tensor for key, tensor in head_state(case).items()}
+    renamed = reference_to_hub_state(head_state(case))
     head.load_state_dict({key.removeprefix("head."): tensor for key, tensor in renamed.items()}, strict=True)
     return head.eval()
 
@@ -81,7 +81,7 @@ def test_linear_head_matches_in_training_mode() -> None:
 def test_head_weights_round_trip_bit_for_bit(name: str) -> None:
     case = load_case(name)
     original = head_state(case)
-    exported = {rename_head_key_to_reference(f"head.{k}"): t for k, t in build_head(case).state_dict().items()}
+    exported = hub_to_reference_state({f"head.{k}": t for k, t in build_head(case).state_dict().items()})
     assert exported.keys() == original.keys()
     for key, tensor in original.items():
         assert torch.equal(exported[key], tensor), key

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The whole PixioForDepthEstimation against golden vectors of the original depth models (SPEC 5)."""
+"""The whole PixioForDepthEstimation against golden vectors of the original depth models (docs/specification.md 5)."""
 
 import pytest
 import torch

@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Teacher, student, every loss and gradients against golden vectors of the original distillation (SPEC 4)."""
+"""Teacher, student, every loss and gradients against golden vectors of the original distillation.
+
+See docs/specification.md 4.
+"""
 
 import pytest
 import torch

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""PixioModel against golden vectors of the original encoder (SPEC 1)."""
+"""PixioModel against golden vectors of the original encoder (docs/specification.md 1)."""
 
 import pytest
 import torch

@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Whole evaluations against golden vectors of the original protocols: depth, segmentation, k-NN (SPEC 5-7)."""
+"""Whole evaluations against golden vectors of the original protocols: depth, segmentation, k-NN.
+
+See docs/specification.md 5-7.
+"""
 
 from types import SimpleNamespace
 

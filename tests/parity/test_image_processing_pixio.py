@@ -13,7 +13,7 @@ from tests.golden import GOLDEN_DIR, load_case
 
 pytestmark = pytest.mark.parity
 
-# Metres per unit, crop (rows, columns) and a size divisor that the cropped sides meet (SPEC 5.8).
+# Metres per unit, crop (rows, columns) and a size divisor that the cropped sides meet (docs/specification.md 5.8).
 DATA_SETS = {
     "data_nyuv2": (1 / 1000, (slice(45, 471), slice(41, 601)), 2),
     "data_kitti": (1 / 256, (slice(None), slice(None)), 16),

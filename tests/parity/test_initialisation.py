@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Fresh weights and parameter counts against the statistics recorded from the original (SPEC 1.2, 2.4, 2.6, 5)."""
+"""Fresh weights and parameter counts against the statistics recorded from the original.
+
+See docs/specification.md 1.2, 2.4, 2.6, 5.
+"""
 
 import math
 

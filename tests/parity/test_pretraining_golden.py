@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""PixioForPreTraining and patchify against golden vectors of the original (SPEC 2)."""
+"""PixioForPreTraining and patchify against golden vectors of the original (docs/specification.md 2)."""
 
 import pytest
 import torch

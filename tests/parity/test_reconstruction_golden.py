@@ -6,11 +6,12 @@ import torch
 
 from pixio_hf import PixioConfig, PixioForReconstruction
 from pixio_hf.checkpoint_names import hub_to_memory_name
-from pixio_hf.conversion.reconstruction_key_mapping import (
+from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
+from pixio_hf.conversion.reconstruction_names import (
     GEOMETRIC_PREFIXES,
-    hub_to_reconstruction_state,
-    merge_aliases,
-    reconstruction_to_hub_state,
+    REFERENCE_MARK,
+    canonical_name,
+    training_file_state,
 )
 from pixio_hf.geometry import (
     intrinsics_of_rays,
@@ -73,6 +74,15 @@ def read_labels(case: Case) -> ViewLabels:
     return ViewLabels.read(labels, tuple(depth.shape))
 
 
+def canonical_state(case: Case, geometric_inputs: bool) -> dict[str, torch.Tensor]:
+    """A case's weights, one name for each, without the fixed table that marks view 0."""
+    return {
+        canonical_name(name): tensor
+        for name, tensor in case.state.items()
+        if name != REFERENCE_MARK and (geometric_inputs or not name.startswith(GEOMETRIC_PREFIXES))
+    }
+
+
 def build_model(case: Case, use_geometric_inputs: bool) -> PixioForReconstruction:
     sizes = {**load("recon_state").config, **case.config}
     config = PixioConfig(
@@ -95,7 +105,7 @@ def build_model(case: Case, use_geometric_inputs: bool) -> PixioForReconstructio
         layer_norm_eps=sizes["layernorm_eps"],
     )
     model = PixioForReconstruction(config)
-    state = reconstruction_to_hub_state(case.state, geometric_inputs=use_geometric_inputs)
+    state = reference_to_hub_state(canonical_state(case, use_geometric_inputs))
     model.load_state_dict({hub_to_memory_name(name): tensor for name, tensor in state.items()})
     return model.eval()
 
@@ -245,40 +255,11 @@ def test_post_processing():
 
 
 def test_key_mapping_is_reversible_bit_for_bit():
-    state = load("recon_two_views_native").state
-    hub = reconstruction_to_hub_state(state, geometric_inputs=True)
-    back = hub_to_reconstruction_state(hub)
-    assert back.keys() == state.keys()
-    assert all(torch.equal(back[name], tensor) for name, tensor in state.items())
-    # The form of a Hub folder, with one name per tensor, and one without `inner`.
-    hub_form = {name.replace(".inner.", "."): tensor for name, tensor in merge_aliases(state).items()}
-    again = reconstruction_to_hub_state(hub_form, geometric_inputs=True)
-    assert again.keys() == hub.keys()
-    assert all(torch.equal(again[name], hub[name]) for name in hub)
-
-
-def test_geometric_encoders_are_left_out_by_default():
-    state = load("recon_two_views_native").state
-    dropped = sum(tensor.numel() for name, tensor in state.items() if name.startswith(GEOMETRIC_PREFIXES))
-    values = load("recon_state").values
-    assert dropped == values["parameters_counted_once"] - values["trained_by_image_only"]
-    hub = reconstruction_to_hub_state(state)
-    assert not any(name.startswith("geometric_inputs.") for name in hub)
-    assert sum(tensor.numel() for tensor in hub.values()) == values["trained_by_image_only"]
-
-
-def test_names_of_one_tensor_that_disagree_are_refused():
-    state = dict(load("recon_two_views_native").state)
-    state["dense_head.0.scratch.layer2_rn.weight"] = state["dense_head.0.scratch.layer2_rn.weight"] + 1
-    with pytest.raises(ValueError, match="one tensor in MapAnything, but differ"):
-        reconstruction_to_hub_state(state)
-
-
-def test_another_mark_of_the_reference_view_is_refused():
-    state = dict(load("recon_two_views_native").state)
-    state["info_sharing.view_pos_table"] = state["info_sharing.view_pos_table"] * 2
-    with pytest.raises(ValueError, match="marks view 0"):
-        reconstruction_to_hub_state(state)
+    case = load("recon_two_views_native")
+    hub = reference_to_hub_state(canonical_state(case, geometric_inputs=True))
+    back = training_file_state(hub_to_reference_state(hub))
+    assert back.keys() == case.state.keys()
+    assert all(torch.equal(back[name], tensor) for name, tensor in case.state.items())
 
 
 def test_unit_of_errors():

@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The whole PixioForSemanticSegmentation against golden vectors of the original segmentation models (SPEC 6)."""
+"""The whole PixioForSemanticSegmentation against golden vectors of the original segmentation models.
+
+See docs/specification.md 6.
+"""
 
 import numpy as np
 import pytest

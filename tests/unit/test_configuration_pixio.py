@@ -48,7 +48,7 @@ def test_official_file_without_our_fields_gets_our_defaults(tmp_path):
 
 
 def test_preset_sizes():
-    # SPEC 1.2
+    # docs/specification.md 1.2
     expected = {
         "pixio-b16": (768, 12, 12),
         "pixio-l16": (1024, 24, 16),

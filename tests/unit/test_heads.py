@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixio_hf.conversion.head_key_mapping import (
-    HEAD_RENAMES,
-    rename_head_key_from_reference,
-    rename_head_key_to_reference,
+from pixio_hf.conversion.key_mapping import (
+    DPT_HEAD_MODULES,
+    LINEAR_HEAD_MODULES,
+    hub_to_reference_state,
+    reference_to_hub_state,
 )
 from pixio_hf.head_regions import plan_regions, predict_part, predict_parts, rows_read
 from pixio_hf.heads import (
@@ -66,7 +67,7 @@ def test_class_mean_rejects_what_does_not_fit() -> None:
 
 
 def test_dpt_head_equals_the_specified_order_of_operations() -> None:
-    """SPEC 5.2 written out with plain functions: in particular the 1x1 convolution comes after the resize."""
+    """The steps of docs/specification.md 5.2 as plain functions; the 1x1 convolution comes after the resize."""
     head, features = make_dpt_head(), make_features((3, 5))
     w = head.state_dict()
 
@@ -190,18 +191,21 @@ def test_bad_features_are_named() -> None:
 
 
 def test_key_mapping_is_one_to_one_and_covers_both_heads() -> None:
-    originals, ours = zip(*HEAD_RENAMES, strict=True)
-    assert len(set(originals)) == len(set(ours)) == len(HEAD_RENAMES)
+    renames = {**DPT_HEAD_MODULES, **LINEAR_HEAD_MODULES}
+    assert len(set(renames.values())) == len(renames)
     for head in (make_dpt_head(), LinearHead(CHANNELS, 1)):
-        for key in (f"head.{name}" for name in head.state_dict()):
-            original = rename_head_key_to_reference(key)
-            assert original != key
-            assert rename_head_key_from_reference(original) == key
-    assert rename_head_key_from_reference("head.scratch.layer4_rn.weight") == "head.lateral_convs.3.weight"
-    assert rename_head_key_from_reference("head.0.running_var") == "head.batch_norm.running_var"
-    for unknown in ("head.projects.4.weight", "encoder.norm.weight", "head.scratch.refinenet1.weight"):
-        with pytest.raises(ValueError, match="not the name"):
-            rename_head_key_from_reference(unknown)
+        ours = {f"head.{name}": tensor for name, tensor in head.state_dict().items()}
+        original = hub_to_reference_state(ours)
+        assert original.keys().isdisjoint(ours)
+        back = reference_to_hub_state(original)
+        assert back.keys() == ours.keys()
+        assert all(torch.equal(back[name], tensor) for name, tensor in ours.items())
+    tensor = torch.zeros(1)
+    names = reference_to_hub_state({"head.scratch.layer4_rn.weight": tensor, "head.0.running_var": tensor})
+    assert list(names) == ["head.lateral_convs.3.weight", "head.batch_norm.running_var"]
+    for unknown in ("head.projects.4.weight", "norm.weight", "head.scratch.refinenet1.weight"):
+        with pytest.raises(ValueError, match="Not the names"):
+            reference_to_hub_state({unknown: tensor, "head.1.bias": tensor})
 
 
 @torch.no_grad()

@@ -27,7 +27,8 @@ def test_blocks_must_tile_the_grid(grid, side):
 
 @pytest.mark.parametrize(
     ("num_blocks", "ratio", "expected"),
-    # SPEC 2.2: truncated in double precision, 16 * (1 - 0.6) -> 6; 10 * (1 - 0.9) is 0.9999..., which keeps none.
+    # docs/specification.md 2.2: truncated in double precision, 16 * (1 - 0.6) -> 6; 10 * (1 - 0.9) is 0.9999..., which
+    # keeps none.
     [(16, 0.75, 4), (16, 0.6, 6), (4, 0.5, 2), (16, 0.0, 16), (7, 0.5, 3), (5, 0.8, 0), (10, 0.9, 0)],
 )
 def test_number_of_kept_blocks_is_truncated(num_blocks, ratio, expected):

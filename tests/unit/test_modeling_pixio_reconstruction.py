@@ -5,25 +5,11 @@ import pytest
 import torch
 import transformers
 
-from pixio_hf import PixioConfig, PixioForReconstruction
+from pixio_hf import PixioForReconstruction
 from pixio_hf.geometry import pose_matrix, world_to_camera
 from pixio_hf.metrics.reconstruction import ReconstructionMetrics
 from pixio_hf.view_geometry import ViewLabels
-from tests.tiny_models import tiny_config
-
-
-def tiny_view_config(**overrides) -> PixioConfig:
-    sizes = {
-        "view_hidden_size": 24,
-        "view_num_hidden_layers": 4,
-        "view_num_attention_heads": 4,
-        "view_taps": [1, 2],
-        "reconstruction_neck_hidden_sizes": [8, 8, 12, 12],
-        "reconstruction_fusion_hidden_size": 8,
-        "pose_hidden_size": 16,
-        "scale_hidden_size": 12,
-    }
-    return tiny_config(**{**sizes, **overrides})
+from tests.tiny_models import tiny_view_config
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ import pixio_hf
 from transformers import AutoConfig
 model = AutoModel.from_pretrained(sys.argv[1])
 assert PixioModel.__module__ == "transformers.models.pixio.modeling_pixio"
-lazy = [name for name in ("pixio_hf.data", "pixio_hf.cli", "pixio_hf.training", "datasets") if name in sys.modules]
+lazy = [name for name in ("pixio_hf.data", "pixio_hf_cli", "pixio_hf.training", "datasets") if name in sys.modules]
 print(type(AutoConfig.for_model("pixio")).__module__, type(model).__module__, isinstance(model, PixioModel), lazy)
 """
 

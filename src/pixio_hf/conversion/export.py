@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Turn a saved model back into the original's .pth file, bit for bit.
 
-Encoders and dense models become a bare mapping of tensors, as the released encoders are; pre-training models and
-distilled students become {"model": mapping}, as the original's training code saves and evaluates them (SPEC 3.6).
+Encoders and dense models become a bare mapping of tensors, as the released encoders are; pre-training models, distilled
+students and reconstruction models become {"model": mapping}, as training code saves them (docs/specification.md 3.6).
 """
 
 from pathlib import Path
@@ -15,13 +15,17 @@ from torch import Tensor
 
 from ..bundled import find_checkpoint, hub_id
 from ..checkpoint_files import check_config, check_inside
+from ..configuration_pixio import PixioConfig
+from ..files import file_in_progress
 from ..text_files import read_json_object
 from .key_mapping import hub_to_reference_state
-from .reading import read_checkpoint
+from .reading import read_weights
+from .recognition import recognize_model
+from .reconstruction_names import training_file_state
 from .verification import MODEL_CLASSES, describe_non_finite, find_non_finite
-from .writing import INDEX_NAME, check_free_space, file_in_progress
+from .writing import INDEX_NAME, check_free_space
 
-KINDS_BELOW_MODEL = ("pretraining", "distilled")
+KINDS_BELOW_MODEL = ("pretraining", "distilled", "reconstruction")
 KINDS_OF_CLASSES = {"PixioBackbone": "encoder", **{cls.__name__: kind for kind, cls in MODEL_CLASSES.items()}}
 
 
@@ -43,16 +47,21 @@ def export_checkpoint(model: str | Path, output: str | Path, overwrite: bool = F
     if target.exists() and not overwrite:
         raise ValueError(f"{target} exists already. Pass --overwrite to replace it, or choose another name.")
     folder = fetch_folder(str(model))
-    source = read_checkpoint(folder, kind=find_kind(folder))
+    kind, config = read_kind(folder)
+    weights = read_weights(folder)
+    source = recognize_model(weights, kind=kind, config=config)
     if source.naming != "hub" or source.ignored_keys:
         odd = ", ".join(source.ignored_keys[:4]) or "the original's names"
         raise ValueError(f"{model} is no folder that transformers or pixio_hf saved: it holds {odd}.")
-    check_free_space(target, sum(tensor.nbytes for tensor in source.tensors.values()))
-    non_finite = find_non_finite(source.tensors)
-    warnings = [f"{model}: {describe_non_finite(non_finite, len(source.tensors))}."] if non_finite else []
-    state = {name: own_storage(tensor) for name, tensor in hub_to_reference_state(source.tensors).items()}
+    tensors = source.load(weights)
+    check_free_space(target, sum(tensor.nbytes for tensor in tensors.values()))
+    non_finite = find_non_finite(tensors)
+    warnings = [f"{model}: {describe_non_finite(non_finite, len(tensors))}."] if non_finite else []
+    state = {name: own_storage(tensor) for name, tensor in hub_to_reference_state(tensors).items()}
+    if source.kind == "reconstruction":
+        state = training_file_state(state)
     with file_in_progress(target, replace=overwrite) as partial, partial.open("wb") as file:
-        # An opened file, as torch's own writer does not say why it failed.
+        # Opened here, because torch's own writer does not say why it failed.
         torch.save({"model": state} if source.kind in KINDS_BELOW_MODEL else state, file)
     return {
         "kind": source.kind,
@@ -78,8 +87,8 @@ def fetch_folder(model: str) -> Path:
     return Path(name)
 
 
-def find_kind(folder: Path) -> str:
-    """Kind of the model that a folder's config.json names; "auto" where it names none.
+def read_kind(folder: Path) -> tuple[str, PixioConfig]:
+    """Kind of the model that a folder's config.json names, "auto" where it names none; and the configuration.
 
     Raises:
         ValueError: no readable config.json, not a Pixio model, or one that the original does not have.
@@ -92,9 +101,9 @@ def find_kind(folder: Path) -> str:
         raise ValueError(
             f"{folder} holds a {name}, which the original does not have. Save its encoder, `model.pixio`, and export that."
         )
-    return KINDS_OF_CLASSES[name] if name else "auto"
+    return KINDS_OF_CLASSES[name] if name else "auto", config
 
 
 def own_storage(tensor: Tensor) -> Tensor:
-    """The tensor with a storage of its own size, which is what torch.save writes; copied only where it is part of more."""
+    """The tensor in a storage of its own size, as torch.save writes whole storages; copied only if necessary."""
     return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()

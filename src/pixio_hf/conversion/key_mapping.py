@@ -1,10 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""State dicts of the original code and of the Hub, bit for bit in both directions (SPEC 1.5, 2.3, 4.1, 5.2, 5.3).
+"""State dicts of the original code and of the Hub, bit for bit in both directions.
 
 The original keeps encoder weights bare, beside `decoder_*` weights in a pre-training checkpoint and `last_proj.*` in a
-distilled one, and below `encoder.` in a dense model, whose other weights are `head.*`. On the Hub they are bare in an
-encoder and below `pixio.` in any larger model. Query, key and value are one fused matrix in the original and three on
-the Hub.
+distilled one, and below `encoder.` in a dense model, whose other weights are `head.*`, and in a reconstruction model. On
+the Hub they are bare in an encoder and below `pixio.` in any larger model. Query, key and value are one fused matrix in
+the original and three on the Hub. Names: docs/specification.md 1.5, 2.3, 4.1, 5.2, 5.3.
 """
 
 import re
@@ -13,80 +13,108 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from .head_key_mapping import rename_head_key_from_reference, rename_head_key_to_reference
+from .reconstruction_names import RECONSTRUCTION_MODULES, is_reconstruction
 
-# (original, Hub): whole names of tensors and modules outside the blocks.
-ENCODER_KEYS = (
-    ("cls_token", "embeddings.cls_token"),
-    ("pos_embed", "embeddings.position_embeddings"),
-    ("patch_embed.proj.weight", "embeddings.patch_embeddings.projection.weight"),
-    ("patch_embed.proj.bias", "embeddings.patch_embeddings.projection.bias"),
-    ("norm.weight", "layernorm.weight"),
-    ("norm.bias", "layernorm.bias"),
-)
-DECODER_KEYS = (
-    ("mask_token", "decoder.mask_token"),
-    ("decoder_pos_embed", "decoder.position_embeddings"),
-    ("decoder_embed.weight", "decoder.embed.weight"),
-    ("decoder_embed.bias", "decoder.embed.bias"),
-    ("decoder_norm.weight", "decoder.norm.weight"),
-    ("decoder_norm.bias", "decoder.norm.bias"),
-    ("decoder_pred.weight", "decoder.predict.weight"),
-    ("decoder_pred.bias", "decoder.predict.bias"),
-)
-# A distilled student's; indices 1 and 2 of the original's sequence are a LayerNorm and a GELU.
-PROJECTION_KEYS = tuple(
-    (f"last_proj.{index}.{kind}", f"projection.{module}.{kind}")
-    for index, module in ((0, "dense_in"), (1, "norm"), (3, "dense_out"))
-    for kind in ("weight", "bias")
-)
-# Modules inside a block of either; every one has a weight and a bias.
-BLOCK_MODULES = (
-    ("norm1", "norm1"),
-    ("norm2", "norm2"),
-    ("attn.proj", "attention.output.dense"),
-    ("mlp.fc1", "mlp.fc1"),
-    ("mlp.fc2", "mlp.fc2"),
-)
-FUSED_MODULE = "attn.qkv"
-SPLIT_MODULES = ("attention.attention.query", "attention.attention.key", "attention.attention.value")
+# original -> Hub: modules, and tensors that belong to none, outside the blocks.
+ENCODER_MODULES = {
+    "cls_token": "embeddings.cls_token",
+    "pos_embed": "embeddings.position_embeddings",
+    "patch_embed.proj": "embeddings.patch_embeddings.projection",
+    "norm": "layernorm",
+}
+DECODER_MODULES = {
+    "mask_token": "decoder.mask_token",
+    "decoder_pos_embed": "decoder.position_embeddings",
+    "decoder_embed": "decoder.embed",
+    "decoder_norm": "decoder.norm",
+    "decoder_pred": "decoder.predict",
+}
+# A distilled student's; index 2 of the original's sequence is a GELU.
+PROJECTION_MODULES = {
+    "last_proj.0": "projection.dense_in",
+    "last_proj.1": "projection.norm",
+    "last_proj.3": "projection.dense_out",
+}
+DPT_HEAD_MODULES = {
+    **{f"head.projects.{level}": f"head.projections.{level}" for level in range(4)},
+    # Index 2 is the level that keeps its size and has no weights.
+    **{f"head.resize_layers.{level}": f"head.resamplers.{level}" for level in (0, 1, 3)},
+    # The original counts levels from 1.
+    **{f"head.scratch.layer{level + 1}_rn": f"head.lateral_convs.{level}" for level in range(4)},
+    **{f"head.scratch.refinenet{level + 1}.out_conv": f"head.fusions.{level}.out_conv" for level in range(4)},
+    **{
+        f"head.scratch.refinenet{level + 1}.resConfUnit{unit}.conv{conv}": (
+            f"head.fusions.{level}.residual_unit{unit}.conv{conv}"
+        )
+        for level in range(4)
+        for unit in (1, 2)
+        for conv in (1, 2)
+    },
+    # Index 1 is the rectifier between the two.
+    **{f"head.scratch.output_conv.{index}": f"head.output_convs.{index}" for index in (0, 2)},
+}
+LINEAR_HEAD_MODULES = {"head.0": "head.batch_norm", "head.1": "head.projection"}
+MODULES_BESIDE_ENCODER = {
+    **DECODER_MODULES,
+    **PROJECTION_MODULES,
+    **DPT_HEAD_MODULES,
+    **LINEAR_HEAD_MODULES,
+    **RECONSTRUCTION_MODULES,
+}
+ENCODER_STACK = {"blocks": "encoder.layer"}
+STACKS_BESIDE_ENCODER = {
+    "decoder_blocks": "decoder.blocks",
+    "info_sharing.self_attention_blocks": "view_transformer.blocks",
+}
+# Modules inside a block of any stack; `qkv` stands for three modules of the Hub.
+BLOCK_MODULES = {
+    "norm1": "norm1",
+    "norm2": "norm2",
+    "attn.qkv": "attention.attention.qkv",
+    "attn.proj": "attention.output.dense",
+    "mlp.fc1": "mlp.fc1",
+    "mlp.fc2": "mlp.fc2",
+}
 
-_REFERENCE_BLOCK = re.compile(r"(decoder_blocks|blocks)\.(\d+)\.(.+)\.(weight|bias)")
-_HUB_BLOCK = re.compile(r"(decoder\.blocks|encoder\.layer)\.(\d+)\.(.+)\.(weight|bias)")
-_HUB_STACKS = {"blocks": "encoder.layer", "decoder_blocks": "decoder.blocks"}
-_REFERENCE_STACKS = {hub: reference for reference, hub in _HUB_STACKS.items()}
-_HUB_KEYS = dict(ENCODER_KEYS + DECODER_KEYS + PROJECTION_KEYS)
-_REFERENCE_KEYS = {hub: reference for reference, hub in _HUB_KEYS.items()}
-_HUB_MODULES = dict(BLOCK_MODULES)
-_REFERENCE_MODULES = {hub: reference for reference, hub in BLOCK_MODULES}
+_PARTS = ("query", "key", "value")
+_PART_OF_FUSED = re.compile(rf"(?<=\.attention\.attention\.)({'|'.join(_PARTS)})(?=\.)")
+_KIND = re.compile(r"(.+)\.(weight|bias|running_mean|running_var|num_batches_tracked)")
+_BLOCK = re.compile(r"(.+?)\.(\d+)\.(.+)")
+
+
+def _reverse(table: Mapping[str, str]) -> dict[str, str]:
+    return {ours: original for original, ours in table.items()}
+
+
+# Tables of either direction: modules and stacks of the encoder, modules and stacks beside it, modules of a block.
+_TO_HUB = (ENCODER_MODULES, ENCODER_STACK, MODULES_BESIDE_ENCODER, STACKS_BESIDE_ENCODER, BLOCK_MODULES)
+_TO_REFERENCE = tuple(_reverse(table) for table in _TO_HUB)
 
 
 def reference_to_hub_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename an original state dict to the official Hub naming and split its fused query, key and value matrices.
 
-    Takes encoders, pre-training models, distilled students and dense models with a DPT or linear head. The split
-    tensors are views of the fused ones; nothing else is copied or changed.
+    Takes encoders, pre-training models, distilled students, dense models with a DPT or linear head, and reconstruction
+    models with one name per tensor (reconstruction_names.canonical_name). The split tensors are views of the fused ones;
+    nothing else is copied or changed.
 
     Raises:
         ValueError: names every key that is none of Pixio's, or a fused tensor that has no three equal parts.
     """
-    is_dense = any(key.startswith("head.") for key in state)
-    is_encoder = not is_dense and not any(_is_beside_encoder(key) for key in state)
-    prefix = "" if is_encoder else "pixio."
+    below = "encoder." if any(key.startswith("head.") for key in state) or is_reconstruction(state) else ""
+    is_encoder = not below and not any(_rename(key, None, "", _TO_HUB) for key in state)
+    above = "" if is_encoder else "pixio."
     renamed: dict[str, Tensor] = {}
     unknown = []
     for key, tensor in state.items():
-        if is_dense and not key.startswith(("encoder.", "head.")):
+        name = _rename(key, below, above, _TO_HUB)
+        if name is None:
             unknown.append(key)
-            continue
-        if key.startswith("head."):
-            renamed[rename_head_key_from_reference(key)] = tensor
-            continue
-        parts = _rename_trunk_tensor(key.removeprefix("encoder.") if is_dense else key, tensor)
-        if not parts:
-            unknown.append(key)
-        for name, part in parts:
-            renamed[name if name.startswith(("decoder.", "projection.")) else prefix + name] = part
+        elif ".attention.attention.qkv." in name:
+            parts = zip(_PARTS, _split_fused(key, tensor), strict=True)
+            renamed.update({name.replace(".qkv.", f".{part}."): view for part, view in parts})
+        else:
+            renamed[name] = tensor
     _raise_unknown(unknown, "an original Pixio state dict")
     return renamed
 
@@ -97,50 +125,39 @@ def hub_to_reference_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: names every key that is none of Pixio's, or the part of a fused matrix that is missing.
     """
-    prefix = "encoder." if any(key.startswith("head.") for key in state) else ""
     renamed: dict[str, Tensor] = {}
     unknown = []
+    below = encoder_prefix(state)
     for key, tensor in state.items():
-        if key.startswith("head."):
-            renamed[rename_head_key_to_reference(key)] = tensor
-            continue
-        trunk_key = key.removeprefix("pixio.")
-        block = _HUB_BLOCK.fullmatch(trunk_key)
-        if trunk_key in _REFERENCE_KEYS:
-            renamed[prefix + _REFERENCE_KEYS[trunk_key]] = tensor
-        elif block and block[3] in _REFERENCE_MODULES:
-            stack = _REFERENCE_STACKS[block[1]]
-            renamed[f"{prefix}{stack}.{block[2]}.{_REFERENCE_MODULES[block[3]]}.{block[4]}"] = tensor
-        elif block and block[3] in SPLIT_MODULES:
-            start = key.removesuffix(f"{block[3]}.{block[4]}")
-            fused_key = f"{prefix}{_REFERENCE_STACKS[block[1]]}.{block[2]}.{FUSED_MODULE}.{block[4]}"
-            if fused_key not in renamed:
-                renamed[fused_key] = fuse_parts(state, [f"{start}{module}.{block[4]}" for module in SPLIT_MODULES])
-        else:
+        name = hub_to_reference_name(key, below)
+        if name is None:
             unknown.append(key)
+        elif not _PART_OF_FUSED.search(key):
+            renamed[name] = tensor
+        elif name not in renamed:
+            parts = [_PART_OF_FUSED.sub(part, key) for part in _PARTS]
+            if missing := [part for part in parts if part not in state]:
+                raise ValueError(f"The state dict lacks {', '.join(missing)}: query, key and value belong together.")
+            renamed[name] = torch.cat([state[part] for part in parts])
     _raise_unknown(unknown, "a Pixio state dict in the official Hub naming")
     return renamed
 
 
-def _is_beside_encoder(key: str) -> bool:
-    return key == "mask_token" or key.startswith(("decoder_", "last_proj."))
+def encoder_prefix(hub_names: Iterable[str]) -> str:
+    """What the original puts before the encoder's names in a model with these Hub names."""
+    return "encoder." if any(name.startswith(("head.", "view_transformer.")) for name in hub_names) else ""
 
 
-def _rename_trunk_tensor(key: str, tensor: Tensor) -> list[tuple[str, Tensor]]:
-    """Hub names and parts of one original tensor beside the heads: three of a fused one, none of an unknown one."""
-    if key in _HUB_KEYS:
-        return [(_HUB_KEYS[key], tensor)]
-    block = _REFERENCE_BLOCK.fullmatch(key)
-    if block is None or block[3] not in (*_HUB_MODULES, FUSED_MODULE):
-        return []
-    start = f"{_HUB_STACKS[block[1]]}.{block[2]}"
-    if block[3] != FUSED_MODULE:
-        return [(f"{start}.{_HUB_MODULES[block[3]]}.{block[4]}", tensor)]
-    parts = zip(SPLIT_MODULES, split_fused(key, tensor), strict=True)
-    return [(f"{start}.{module}.{block[4]}", part) for module, part in parts]
+def hub_to_reference_name(name: str, below: str) -> str | None:
+    """Original name of a Hub tensor, of the fused one for a query, key or value; none where it is not Pixio's.
+
+    `below` is what encoder_prefix says of the model.
+    """
+    fused = _PART_OF_FUSED.sub("qkv", name)
+    return _rename(fused, "pixio." if fused.startswith("pixio.") else "", below, _TO_REFERENCE)
 
 
-def split_fused(name: str, tensor: Tensor) -> tuple[Tensor, ...]:
+def _split_fused(name: str, tensor: Tensor) -> tuple[Tensor, ...]:
     """Query, key and value of a fused matrix or bias: (3D, ...) -> three views (D, ...).
 
     Raises:
@@ -153,16 +170,33 @@ def split_fused(name: str, tensor: Tensor) -> tuple[Tensor, ...]:
     return tensor.chunk(3)
 
 
-def fuse_parts(state: Mapping[str, Tensor], keys: Iterable[str]) -> Tensor:
-    """Query, key and value as one tensor: three (D, ...) -> (3D, ...).
+def _rename(name: str, below: str | None, above: str, tables: tuple[Mapping[str, str], ...]) -> str | None:
+    """The other name of a tensor, none where the tables have none.
 
-    Raises:
-        ValueError: one is missing.
+    Names of the encoder begin with `below`, which becomes `above`; without it none counts as the encoder's.
     """
-    keys = list(keys)
-    if missing := [key for key in keys if key not in state]:
-        raise ValueError(f"The state dict lacks {', '.join(missing)}: query, key and value belong together.")
-    return torch.cat([state[key] for key in keys])
+    modules, stacks, modules_beside, stacks_beside, block_modules = tables
+    if below is not None and name.startswith(below):
+        renamed = _look_up(name.removeprefix(below), modules, stacks, block_modules)
+        if renamed is not None:
+            return above + renamed
+    return _look_up(name, modules_beside, stacks_beside, block_modules)
+
+
+def _look_up(
+    name: str, modules: Mapping[str, str], stacks: Mapping[str, str], block_modules: Mapping[str, str]
+) -> str | None:
+    if name in modules:
+        return modules[name]
+    tensor = _KIND.fullmatch(name)
+    if tensor is None:
+        return None
+    if tensor[1] in modules:
+        return f"{modules[tensor[1]]}.{tensor[2]}"
+    block = _BLOCK.fullmatch(tensor[1])
+    if block is None or block[1] not in stacks or block[3] not in block_modules:
+        return None
+    return f"{stacks[block[1]]}.{block[2]}.{block_modules[block[3]]}.{tensor[2]}"
 
 
 def _raise_unknown(keys: list[str], naming: str) -> None:

@@ -9,11 +9,11 @@ plain containers in which a TensorOutline stands for each tensor.
 import pickletools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
-from .file_format import StoredTensor
+from ..safetensors_files import StoredTensor
 
 MAX_INSTRUCTIONS = 1_000_000  # a 5B-sized model with its optimizer state takes about 100,000
 _NAMESPACE, _ORDERED_DICT = "argparse.Namespace", "collections.OrderedDict"
@@ -49,7 +49,7 @@ _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 
 @dataclass(frozen=True)
 class StorageOutline:
-    """Numbers in the file that one or several tensors view."""
+    """Values in the file that one or several tensors view."""
 
     key: str
     dtype: torch.dtype
@@ -75,8 +75,8 @@ class _Global:
 _MARK = object()
 
 
-def outline_pickle(file: BinaryIO) -> tuple[Any, dict[str, StorageOutline]]:
-    """Outline one pickle of a checkpoint, and all its storages by key; leaves `file` behind the pickle's end.
+def outline_pickle(content: bytes) -> tuple[Any, dict[str, StorageOutline]]:
+    """Outline the pickle of a checkpoint, and all its storages by key.
 
     Raises:
         ValueError: an instruction, a global or a tensor that no checkpoint of weights needs, or a broken pickle. The
@@ -84,7 +84,7 @@ def outline_pickle(file: BinaryIO) -> tuple[Any, dict[str, StorageOutline]]:
     """
     machine = _Machine()
     try:
-        for count, (opcode, argument, _) in enumerate(_read_instructions(file)):
+        for count, (opcode, argument, _) in enumerate(_read_instructions(content)):
             if count > MAX_INSTRUCTIONS:
                 raise ValueError(f"has a pickle of over {MAX_INSTRUCTIONS:,} instructions; no checkpoint needs that.")
             machine.step(opcode.name, argument)
@@ -95,9 +95,9 @@ def outline_pickle(file: BinaryIO) -> tuple[Any, dict[str, StorageOutline]]:
     return machine.stack[0], machine.storages
 
 
-def _read_instructions(file: BinaryIO) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+def _read_instructions(content: bytes) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
     try:
-        yield from pickletools.genops(file)
+        yield from pickletools.genops(content)
     except ValueError as error:
         raise ValueError(f"has a broken pickle ({str(error)[:80]}). Download it again.") from error
 
@@ -177,15 +177,16 @@ class _Machine:
             raise ValueError(f"has a broken pickle: it calls {target} in a way in which torch.save never does.")
 
     def build(self) -> None:
-        """Attributes: those of a Namespace are its content, an OrderedDict has torch's version numbers."""
+        """Attributes: of a Namespace its content; of an OrderedDict torch's version numbers, which are dropped."""
         state, target = _expect(self.pop(), dict), _expect(self.stack[-1], dict)
         if state.keys() != {"_metadata"}:
             target.update(state)
 
     def open_storage(self) -> None:
-        kind, storage_type, key, _, num_elements, *view = _expect(self.pop(), tuple)
-        if kind not in ("storage", b"storage") or view not in ([], [None]):
+        identity = _expect(self.pop(), tuple)
+        if len(identity) != 5 or identity[0] != "storage":
             raise ValueError("refers to data outside itself, or to views of views; save it again with torch 2.")
+        _, storage_type, key, _, num_elements = identity
         name = _expect(storage_type, _Global).name.rpartition(".")[2]
         if name not in _STORAGE_DTYPES:
             raise ValueError(

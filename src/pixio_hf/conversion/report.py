@@ -4,8 +4,8 @@
 It holds no date and no path, so that the same input gives the same file.
 """
 
-import hashlib
 import json
+import math
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +17,14 @@ import transformers
 from tqdm.auto import tqdm
 
 from ..configuration_pixio import PRESETS, PixioConfig
-from .reading import SourceCheckpoint
+from ..files import hash_file
+from .reading import StoredWeights
+from .recognition import RecognizedModel
+from .reconstruction_names import GEOMETRIC_PREFIXES
+from .verification import list_names
 
 REPORT_NAME = "conversion_report.json"
-# Fields that shapes do not show, by kind; recognize_config takes them from the training arguments, a preset or defaults.
+# Fields that shapes do not show, by kind; choose_config takes them from the training arguments, a preset or defaults.
 FIELDS_NOT_IN_WEIGHTS = {
     "encoder": ("num_attention_heads",),
     "pretraining": (
@@ -33,37 +37,30 @@ FIELDS_NOT_IN_WEIGHTS = {
     "distilled": ("num_attention_heads",),
     "depth": ("num_attention_heads", "min_depth", "max_depth"),
     "segmentation": ("num_attention_heads", "semantic_loss_ignore_index"),
+    "reconstruction": ("num_attention_heads", "view_num_attention_heads", "view_taps"),
 }
-_CHUNK = 8 * 2**20
 
 
 def hash_source(path: Path) -> list[dict[str, Any]]:
     """Name, size in bytes and sha256 of a file, or of a folder's safetensors files; with a progress bar."""
     # Other entries than files, such as a named pipe, are never opened: reading one can wait for ever.
     files = [path] if path.is_file() else sorted(file for file in path.glob("*.safetensors") if file.is_file())
-    described = []
-    with tqdm(
-        total=sum(file.stat().st_size for file in files), desc="hashing", unit="B", unit_scale=True, delay=0.5
-    ) as progress:
-        for file in files:
-            digest, buffer = hashlib.sha256(), memoryview(bytearray(_CHUNK))
-            with file.open("rb", buffering=0) as stream:
-                while count := stream.readinto(buffer):
-                    digest.update(buffer[:count])
-                    progress.update(count)
-            described.append({"name": file.name, "size": file.stat().st_size, "sha256": digest.hexdigest()})
-    return described
+    sizes = [file.stat().st_size for file in files]
+    with tqdm(total=sum(sizes), desc="hashing", unit="B", unit_scale=True, delay=0.5) as progress:
+        return [
+            {"name": file.name, "size": size, "sha256": hash_file(file, when_read=progress.update)}
+            for file, size in zip(files, sizes, strict=True)
+        ]
 
 
 def build_report(
-    source: SourceCheckpoint,
-    config: PixioConfig,
+    weights: StoredWeights,
+    model: RecognizedModel,
     *,
     files: list[dict[str, Any]],
     preset: str | None,
     overrides: Mapping[str, Any],
     num_tensors: int,
-    num_parameters: int,
     total_size: int,
     verification: Mapping[str, Any],
     non_finite: list[str],
@@ -77,35 +74,36 @@ def build_report(
         verification: what was compared, how, and with which result.
         non_finite: names of tensors that hold NaN or infinity.
     """
-    from .. import __version__  # the package imports this module's neighbours
+    from .. import __version__  # here, because the package imports modules beside this one
 
+    config = model.config
     return {
         "source": {
-            "name": source.path.name,
+            "name": weights.path.name,
             "size": sum(file["size"] for file in files),
             "sha256": files[0]["sha256"] if len(files) == 1 else None,
             "files": files,
-            "file_format": source.file_format,
-            "naming": source.naming,
-            "prefix": source.prefix,
+            "file_format": weights.file_format,
+            "naming": model.naming,
+            "prefix": model.prefix,
         },
-        "kind": source.kind,
+        "kind": model.kind,
         "architecture": (config.architectures or [None])[0],
         "preset": preset or find_preset(config),
         "config": {
             "set_by_user": dict(overrides),
             "not_in_weights": {
-                name: getattr(config, name) for name in FIELDS_NOT_IN_WEIGHTS[source.kind] if name not in overrides
+                name: getattr(config, name) for name in FIELDS_NOT_IN_WEIGHTS[model.kind] if name not in overrides
             },
         },
         "dtype": str(config.dtype).removeprefix("torch."),
         "num_tensors": num_tensors,
-        "num_parameters": num_parameters,
+        "num_parameters": model.num_parameters,
         "total_size": total_size,
         "non_finite_tensors": non_finite,
-        "ignored_keys": sorted(source.ignored_keys),
-        "training_state_left_out": sorted(source.training_state),
-        "warnings": list_warnings(source, config, overrides, non_finite),
+        "ignored_keys": sorted(model.ignored_keys),
+        "training_state_left_out": sorted(weights.training_state),
+        "warnings": list_warnings(weights, model, overrides, non_finite),
         "verification": dict(verification),
         "versions": {
             "pixio_hf": __version__,
@@ -118,30 +116,42 @@ def build_report(
 
 
 def list_warnings(
-    source: SourceCheckpoint, config: PixioConfig, overrides: Mapping[str, Any], non_finite: list[str]
+    weights: StoredWeights, model: RecognizedModel, overrides: Mapping[str, Any], non_finite: list[str]
 ) -> list[str]:
     """What a user should know before relying on the result: assumed fields, weights that were left out or are unusable."""
     warnings = []
     if non_finite:
-        more = f" and {len(non_finite) - 4} more" if len(non_finite) > 4 else ""
         warnings.append(
-            f"The model cannot be used as it is: NaN or infinity in {', '.join(non_finite[:4])}{more}, as in the input."
+            f"The model cannot be used as it is: NaN or infinity in {list_names(non_finite)}, as in the input."
         )
-    if source.kind == "depth" and "max_depth" not in overrides:
+    if model.kind == "depth" and "max_depth" not in overrides:
         warnings.append(
-            f"The largest depth cannot be read from the weights; {config.max_depth:g} m is assumed, as for NYUv2. For a"
-            " model trained on KITTI convert with --set max_depth=80, or every depth comes out eight times too small."
+            f"The largest depth cannot be read from the weights; {model.config.max_depth:g} m is assumed, as for NYUv2."
+            " For a model trained on KITTI convert with --set max_depth=80, or every depth comes out eight times too"
+            " small."
         )
-    if (source.path / "config.json").is_file():
+    if (weights.path / "config.json").is_file():
         warnings.append(
             "The input's own config.json was not read: fields that the weights do not show have their defaults unless set"
             " with --set."
         )
-    if source.ignored_keys:
-        shown = ", ".join(sorted(source.ignored_keys)[:4])
-        more = f" and {len(source.ignored_keys) - 4} more" if len(source.ignored_keys) > 4 else ""
-        warnings.append(f"Not converted, as they are no part of the {source.kind} model: {shown}{more}.")
+    geometric = list_geometric_tensors(weights, model)
+    if geometric:
+        num_parameters = sum(math.prod(weights.stored[name].shape) for name in geometric)
+        warnings.append(
+            f"Not converted: the encoders of known rays, depths and poses ({num_parameters:,} parameters), which a model of"
+            " pictures alone never uses. Keep them with --set use_geometric_inputs=true."
+        )
+    if others := sorted(set(model.ignored_keys) - set(geometric)):
+        warnings.append(f"Not converted, as they are no part of the {model.kind} model: {list_names(others)}.")
     return warnings
+
+
+def list_geometric_tensors(weights: StoredWeights, model: RecognizedModel) -> list[str]:
+    """Names of the tensors of a reconstruction model that were left out because they serve known rays, depths and poses."""
+    starts = tuple(model.prefix + start for start in GEOMETRIC_PREFIXES)
+    left_out = [name for name in model.ignored_keys if name in weights.stored and name.startswith(starts)]
+    return left_out if model.kind == "reconstruction" else []
 
 
 def find_preset(config: PixioConfig) -> str | None:

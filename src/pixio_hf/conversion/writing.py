@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Write checkpoints so that nothing half-written is ever met under its final name, in little memory."""
+"""Write checkpoints in little memory; nothing half-written ever has its final name."""
 
 import json
 import re
@@ -16,23 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..files import file_in_progress, folder_in_progress
-
-__all__ = [
-    "ShardPlan",
-    "check_free_space",
-    "check_target",
-    "convert_tensor",
-    "file_in_progress",
-    "folder_in_progress",
-    "plan_shards",
-    "stored_dtype",
-    "write_weights",
-]
-
 SHARD_PATTERN = "model{suffix}.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
-# What a folder may hold to count as a checkpoint that --overwrite is allowed to delete: config.json and one of these.
+# --overwrite may delete a folder only if it holds config.json and one of these.
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
 
 
@@ -93,8 +79,8 @@ def write_weights(
 ) -> None:
     """Write all tensors shard by shard, and an index where there are several; shows a progress bar in bytes.
 
-    Memory: tensors that keep their type go to the file straight from where they are (a mapped file: no memory of the
-    process); of those that change it, one shard is held at a time.
+    Memory: tensors that keep their type are written straight from the mapped file, without memory of the process; if
+    the type changes, one shard is held at a time.
     """
     with _show_growth(folder, plan.total_size):
         for file, names in plan.files.items():
@@ -150,7 +136,7 @@ def check_free_space(target: Path, num_bytes: int) -> None:
 
 @contextmanager
 def _show_growth(folder: Path, total_size: int) -> Iterator[None]:
-    """Progress bar over the bytes that lie in a folder: a whole shard is one call into safetensors."""
+    """Progress bar that watches a folder grow, because a whole shard is one call into safetensors."""
     finished = threading.Event()
     with tqdm(total=total_size, desc="writing", unit="B", unit_scale=True, delay=0.5) as progress:
 
@@ -175,7 +161,7 @@ def _folder_size(folder: Path) -> int:
     for path in folder.iterdir():
         with suppress(FileNotFoundError):  # safetensors renames its own temporary file
             status = path.stat()
-            # What has been written so far: safetensors gives the file its full length at once.
+            # Blocks written so far, because safetensors gives the file its full length at once.
             size += 512 * status.st_blocks if hasattr(status, "st_blocks") else status.st_size
     return size
 

@@ -1,38 +1,47 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Compare frozen encoders on equal terms: the same heads, data, order, augmentation and steps for each (SPEC 5.5-5.7)."""
+"""Compare frozen encoders on equal terms: same heads, data, order, augmentation, steps (docs/specification.md 5.5-5.7)."""
 
+import re
+import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from ..data.labelled.depth_batches import DepthCollator
+from ..data.labelled.batches import DepthCollator
 from ..data.labelled.paired_augmentation import AugmentedDataset, DepthAugmentation
-from ..finetuning.recipes import DEPTH_RECIPES
 from ..heads import NUM_TAPS
-from ..model_cards.results import ResultTable
+from ..model_cards.results import ResultTable, find_published_depth
 from ..shown_text import markdown_text
-from ..training.schedules import warmup_polynomial
-from .cost import peak_memory, reset_peak_memory, time_per_image
+from ..training.optimization import (
+    DEPTH_HEAD_LEARNING_RATES,
+    DEPTH_WARMUP_RATIO,
+    HEAD_BETAS,
+    HEAD_WEIGHT_DECAY,
+    warmup_polynomial,
+)
 from .depth import evaluate_depth
 from .prediction import PredictionOptions
 from .probes import FUSION_HIDDEN_SIZE, NECK_HIDDEN_SIZES, ProbeModel, fit_crop_size, load_probe
-from .published import find_published_depth
 from .results import build_report
+
+_PROCESS = Path("/proc/self")
 
 
 @dataclass(frozen=True)
 class ComparisonRecipe:
-    """How every head is trained and judged; the defaults are SPEC 5.5's but for the length.
+    """How every head is trained and judged; the defaults are those of docs/specification.md 5.5 but for the length.
 
     learning_rate: None means the paper's, 1e-4 for DPT and 2e-4 for linear heads.
     crop_size: side in pixels of crops and windows; each model takes the largest multiple of its patch size within.
-    tight_windows: move the last window inside the image instead of padding it (not SPEC 5.6).
+    tight_windows: move the last window inside the image instead of padding it (not docs/specification.md 5.6).
     num_workers: processes that read images; results do not depend on it.
     """
 
@@ -63,7 +72,7 @@ class ComparisonRecipe:
 
     def peak_rate(self, head_type: str) -> float:
         """Learning rate after the warm-up."""
-        return self.learning_rate or DEPTH_RECIPES[f"nyuv2-{head_type}"].learning_rate
+        return self.learning_rate or DEPTH_HEAD_LEARNING_RATES[head_type]
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """Context in which bfloat16 is computed with, where asked for; weights stay float32."""
@@ -130,7 +139,9 @@ def compare_model(
 def train_probe(
     probe: ProbeModel, processor: Any, items: Any, recipe: ComparisonRecipe, title: str = "train"
 ) -> float:
-    """Train the head of a probe (SPEC 5.5): random crops, mirroring, AdamW, warm-up over a tenth; returns the last loss.
+    """Train the head of a probe (docs/specification.md 5.5); returns the last loss.
+
+    Random crops, mirroring, AdamW, warm-up over a tenth.
 
     Order and mirroring of the images depend on the seed alone, so every model sees the same ones; crops are drawn alike,
     but differ by some pixels where models need crops of different sides.
@@ -142,17 +153,16 @@ def train_probe(
         raise ValueError(
             f"{len(items)} training images are fewer than a batch of {recipe.batch_size}: give a smaller batch size."
         )
-    paper = DEPTH_RECIPES[f"nyuv2-{probe.config.head_type}"]
     optimizer = torch.optim.AdamW(
         probe.head.parameters(),
         lr=recipe.peak_rate(probe.config.head_type),
-        betas=(0.9, 0.999),
-        weight_decay=paper.weight_decay,
+        betas=HEAD_BETAS,
+        weight_decay=HEAD_WEIGHT_DECAY,
     )
     schedule = partial(
         warmup_polynomial,
         learning_rate=1.0,
-        warmup_steps=int(paper.warmup_ratio * recipe.num_steps),
+        warmup_steps=int(DEPTH_WARMUP_RATIO * recipe.num_steps),
         total_steps=recipe.num_steps,
     )
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
@@ -193,6 +203,42 @@ def _endless_batches(views: AugmentedDataset, processor: Any, recipe: Comparison
         views.set_epoch(epoch)
         yield from loader
         epoch += 1
+
+
+@torch.inference_mode()
+def time_per_image(model: nn.Module, image_size: int, device: torch.device, num_runs: int = 5) -> float:
+    """Seconds of one forward pass of one square image: the median of `num_runs` after one that does not count."""
+    model.eval()
+    image = torch.zeros(1, 3, image_size, image_size, device=device)
+    seconds = []
+    for _ in range(num_runs + 1):
+        started = time.perf_counter()
+        model(image)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[1:])
+
+
+def reset_peak_memory(device: torch.device) -> bool:
+    """Reset the peak; False if the system cannot do that: then `peak_memory` must not be used."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return True
+    try:
+        (_PROCESS / "clear_refs").write_text("5")  # Linux: forget the peak of the resident memory
+    except OSError:
+        return False
+    return re.search(r"VmHWM:\s+\d+ kB", (_PROCESS / "status").read_text()) is not None
+
+
+def peak_memory(device: torch.device) -> float:
+    """Peak in MiB: what tensors took on a GPU, or the resident memory of the whole process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    found = re.search(r"VmHWM:\s+(\d+) kB", (_PROCESS / "status").read_text())
+    assert found is not None, "reset_peak_memory was False"
+    return int(found[1]) / 2**10
 
 
 def render_table(rows: Sequence[Mapping[str, Any]]) -> str:

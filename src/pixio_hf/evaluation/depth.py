@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Evaluate metric depth: windows at native size, nine metrics per image, means over images (SPEC 5.6, 5.7)."""
+"""Evaluate metric depth: windows at native size, nine metrics per image, their means (docs/specification.md 5.6, 5.7)."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from .processes import gather_rows, share_items
 
 @dataclass(frozen=True)
 class DepthEvaluation:
-    """Means over images with their counts; of every image index, name, whether used, and nine numbers; and the time."""
+    """Means over images, with counts; index, name, whether used, and nine numbers of every image; and the time."""
 
     metrics: dict[str, Any]
     rows: list[dict[str, Any]]
@@ -35,7 +35,7 @@ def evaluate_depth(
     max_depth: float | None = None,
     progress: bool = True,
 ) -> DepthEvaluation:
-    """Compare predicted with true depth at native size (SPEC 5.6, 5.7).
+    """Compare predicted with true depth at native size (docs/specification.md 5.6, 5.7).
 
     Items hold "image" and "depth" (H, W) in metres. Pixels count whose truth is valid and within
     [model.config.min_depth, max_depth]; images with fewer than 10 of them are skipped and counted. Predictions are not

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Evaluate an encoder without training: k-NN classification of its class tokens (SPEC 7)."""
+"""Evaluate an encoder without training: k-NN classification of its class tokens (docs/specification.md 7)."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence, Sized
@@ -38,7 +38,7 @@ def evaluate_knn(
     num_classes: int | None = None,
     progress: bool = True,
 ) -> KNNEvaluation:
-    """Classify test images by their nearest training images (SPEC 7): items hold "image" and "label".
+    """Classify test images by their nearest training images (docs/specification.md 7): items hold "image" and "label".
 
     Only descriptors are kept, of the training set in every process. Several processes share the items, and each returns
     the whole result.
@@ -107,7 +107,7 @@ def class_descriptors(model: Any, pixel_values: Tensor) -> Tensor:
 
 
 def center_crop(image: Any, side: int) -> PIL.Image.Image:
-    """Photo resized bicubically to a short side of `side` pixels, and its middle square cut out (SPEC 7)."""
+    """Middle square of a photo resized bicubically to a short side of `side` pixels (docs/specification.md 7)."""
     pixels = read_photo(image)
     if pixels.dtype != np.uint8:
         raise ValueError("The photo holds floats of unknown range; k-NN needs 8 or 16 bits a channel.")

@@ -16,7 +16,7 @@ from ..sliding_window import stream_sliding_windows
 
 @dataclass(frozen=True)
 class PredictionOptions:
-    """How images are predicted; the defaults are the protocol of SPEC 5.6.
+    """How images are predicted; the defaults are the protocol of docs/specification.md 5.6.
 
     window_size: side of the windows at native size; None: the whole image, resized as the image processor says, and the
         prediction resized back bilinearly.

@@ -1,27 +1,29 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The very depth heads and protocol of Pixio on other vision transformers: MAE, ViT, DINOv2, DINOv3 (SPEC 5.1-5.4)."""
+"""The very depth heads and protocol of Pixio (docs/specification.md 5.1-5.4) on others: MAE, ViT, DINOv2, DINOv3."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers.modeling_outputs import DepthEstimatorOutput
 
 from ..configuration_pixio import HEAD_TYPES
+from ..frozen_encoder import FreezableEncoder
 from ..head_regions import predict_parts
 from ..heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
+from ..image_processing_pixio import PixioImageProcessor
 from ..losses import silog_loss
-from .backbones import Normalization, PlainBackbone, load_backbone
+from ..vit_encoders import Normalization, VitEncoder, find_normalization, load_model, read_config
 
-NECK_HIDDEN_SIZES = (256, 512, 1024, 1024)  # SPEC 5.2
+NECK_HIDDEN_SIZES = (256, 512, 1024, 1024)  # docs/specification.md 5.2
 FUSION_HIDDEN_SIZE = 256
 
 
 @dataclass(frozen=True)
 class ProbeConfig:
-    """What the evaluation asks of a depth model's configuration; depths in metres."""
+    """What the evaluation needs of a depth model's configuration; depths in metres."""
 
     model_type: str
     patch_size: int
@@ -30,12 +32,15 @@ class ProbeConfig:
     max_depth: float
 
 
-class ProbeModel(nn.Module):
+class ProbeModel(FreezableEncoder):
     """Metric depth from a plain ViT, as PixioForDepthEstimation does it: (B, 3, H, W) -> predicted_depth (B, H, W) metres.
 
-    The head sees patch tokens beside the mean class token, both after the encoder's final LayerNorm (SPEC 5.1): of four
-    blocks for "dpt", of the last one for "linear". Submodules `encoder` (PlainBackbone) and `head`.
+    The head sees patch tokens beside the mean class token, both after the encoder's final LayerNorm
+    (docs/specification.md 5.1): of four blocks for "dpt", of the last one for "linear". Submodules `encoder`
+    (VitEncoder) and `head`.
     """
+
+    encoder_name = "encoder"
 
     def __init__(
         self,
@@ -47,7 +52,7 @@ class ProbeModel(nn.Module):
         min_depth: float = 1e-3,
         max_depth: float = 10.0,
     ):
-        """Put a new head on an encoder, a bare transformers model or a PlainBackbone, which is taken over.
+        """Put a new head on an encoder, a bare transformers model or a VitEncoder, which is taken over.
 
         Raises:
             ValueError: an unknown family or head, or an encoder with fewer than 4 blocks under a DPT head.
@@ -55,8 +60,7 @@ class ProbeModel(nn.Module):
         super().__init__()
         if head_type not in HEAD_TYPES:
             raise ValueError(f"head_type must be one of {', '.join(HEAD_TYPES)}, got {head_type!r}.")
-        self.encoder = model if isinstance(model, PlainBackbone) else PlainBackbone(model)
-        self.encoder_is_frozen = False
+        self.encoder = model if isinstance(model, VitEncoder) else VitEncoder(model)
         self.config = ProbeConfig(
             self.encoder.model_type, self.encoder.patch_size, head_type, float(min_depth), float(max_depth)
         )
@@ -78,18 +82,6 @@ class ProbeModel(nn.Module):
         """Number format of the head's weights."""
         return next(self.head.parameters()).dtype
 
-    def freeze_encoder(self) -> None:
-        """Exclude the encoder from training and keep it in eval mode, as the paper's evaluations do (SPEC 5.1)."""
-        self.encoder_is_frozen = True
-        self.encoder.requires_grad_(False).eval()
-
-    def train(self, mode: bool = True):
-        """Switch to training mode, but for a frozen encoder."""
-        super().train(mode)
-        if self.encoder_is_frozen:
-            self.encoder.eval()
-        return self
-
     def extract_features(self, pixel_values: Tensor) -> list[Tensor]:
         """Input of the head: (B, 3, H, W) -> maps (B, 2D, h, w) of the tapped blocks, shallowest first."""
         height, width = pixel_values.shape[-2:]
@@ -109,7 +101,7 @@ class ProbeModel(nn.Module):
         return [part.float() for part in parts]
 
     def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> DepthEstimatorOutput:
-        """Predict depth, and compare it with labels (B, H, W) in metres where given: SiLog loss (SPEC 5.4).
+        """Predict depth, and compare it with labels (B, H, W) in metres: SiLog loss (docs/specification.md 5.4).
 
         Raises:
             ValueError: sides that are no multiple of the patch size, or labels of another shape.
@@ -141,9 +133,13 @@ def load_probe(model_name_or_path: str, head_type: str = "dpt", **head_options: 
     Raises:
         ValueError: not found, an unknown family (lists the known ones), missing weights, or a head that does not fit.
     """
-    backbone, processor, normalization = load_backbone(model_name_or_path)
-    model = ProbeModel(backbone, head_type, **head_options)
+    config = read_config(model_name_or_path)
+    model = ProbeModel(load_model(model_name_or_path, config), head_type, **head_options)
     model.freeze_encoder()
+    normalization = find_normalization(model_name_or_path, config.model_type)
+    processor = PixioImageProcessor(
+        do_resize=False, size_divisor=1, image_mean=normalization.mean, image_std=normalization.std
+    )
     return LoadedProbe(model.eval(), processor, normalization)
 
 

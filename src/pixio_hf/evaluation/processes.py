@@ -17,7 +17,7 @@ def join_processes() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.distributed.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        # gloo on GPUs too: what is exchanged are rows of numbers in the memory of the host.
+        # gloo even with GPUs: only rows of numbers in host memory are exchanged.
         torch.distributed.init_process_group("gloo")
         atexit.register(torch.distributed.destroy_process_group)
 
@@ -35,8 +35,8 @@ def num_processes() -> int:
 def share_items(items: Iterable[Item], title: str = "", progress: bool = True) -> Iterator[tuple[int, Item]]:
     """This process's part of the items with their numbers: every num_processes-th, none twice, none added.
 
-    A set with length and index is read only where needed; of a stream the others' items are read and dropped. The
-    progress bar, of the first process, counts items that were handed out.
+    A data set with indices is read only at these; of a stream, items of other processes are read and dropped. Only the
+    first process has a progress bar.
     """
     first, step = process_index(), num_processes()
     bar = tqdm(total=_share_of(items, first, step), desc=title, unit="image", disable=not progress or first > 0)

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What an evaluation found, as JSON for programs, Markdown for people and a CSV line per image. Pure text."""
+"""What an evaluation found, as JSON for programs, Markdown for people and a CSV line per image; what the paper found."""
 
 import csv
 import io

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Evaluate semantic segmentation: softmax summed over windows at native size, IoU from pooled counts (SPEC 6.3)."""
+"""Evaluate segmentation: softmax over windows at native size, IoU from pooled counts (docs/specification.md 6.3)."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -36,8 +36,9 @@ def evaluate_segmentation(
     *,
     progress: bool = True,
 ) -> SegmentationEvaluation:
-    """Compare predicted with true classes at native size (SPEC 6.3): items hold "image" and "segmentation_map" (H, W).
+    """Compare predicted with true classes at native size (docs/specification.md 6.3).
 
+    Items hold "image" and "segmentation_map" (H, W).
     Pixels of `model.config.semantic_loss_ignore_index` do not count. Nothing larger than three histograms per image is
     kept. Several processes share the items, and each returns the whole result.
 
@@ -78,7 +79,8 @@ def predict_class_items(
 ) -> Iterator[tuple[int, dict[str, Any], Tensor]]:
     """Number, item and predicted classes (H, W) int64 at native size, for numbered items with an "image".
 
-    The windows' softmax is averaged, not summed as in SPEC 6.3; dividing by the coverage of a pixel leaves its argmax.
+    The windows' softmax is averaged, not summed as in docs/specification.md 6.3; dividing by the coverage of a pixel leaves
+    its argmax.
     """
 
     def softmax(logits: Tensor) -> Tensor:

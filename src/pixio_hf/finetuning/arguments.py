@@ -1,17 +1,56 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Command-line arguments that every fine-tuning script has."""
+"""Command-line arguments of the fine-tuning scripts, for every task."""
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _RECIPE = {"help": "Defaults to the recipe's."}
+# Task -> the options that only it has; None is the default of each.
+OWN_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "depth": ("depth_scale", "max_depth", "whole_images"),
+    "segmentation": ("num_classes", "do_reduce_labels"),
+}
 
 
 @dataclass(frozen=True)
 class FineTuningArguments:
-    """One run: model, recipe and what replaces parts of it, precision, output."""
+    """One run: task, data, model, recipe and what replaces parts of it, precision, output."""
 
+    task: str = field(metadata={"help": "depth or segmentation."})
     output_dir: str = field(metadata={"help": "Checkpoints, logs, metrics and the final model go here."})
+    dataset: str = field(
+        default="synthetic-rooms",
+        metadata={
+            "help": "synthetic-rooms (classes are bands of distance); a folder (NYUv2, KITTI; ADE20K, VOC, LoveDA; your"
+            " own), Parquet files, or owner/name on the Hub."
+        },
+    )
+    depth_scale: float | None = field(
+        default=None, metadata={"help": "Depth: metres per unit of the depth maps, such as 0.001 for millimetres."}
+    )
+    max_depth: float | None = field(default=None, metadata={"help": "Depth: metres. " + _RECIPE["help"]})
+    whole_images: bool | None = field(
+        default=None, metadata={"help": "Depth: resize images to crop_size instead of cropping. " + _RECIPE["help"]}
+    )
+    num_classes: int | None = field(default=None, metadata={"help": "Segmentation: needed for a folder of your own."})
+    do_reduce_labels: bool | None = field(
+        default=None,
+        metadata={
+            "help": "Segmentation: masks count from 1, 0 is no class. Defaults to the data set's, or recognised."
+        },
+    )
+    train_split_file: str | None = field(
+        default=None, metadata={"help": "Lines 'image depth' or 'image mask', below the folder."}
+    )
+    val_split_file: str | None = None
+    num_scenes: int | None = field(
+        default=None, metadata={"help": "Synthetic scenes to train on: 32768 for depth, 4096 for segmentation."}
+    )
+    num_eval_scenes: int | None = field(
+        default=None, metadata={"help": "Held-out scenes to evaluate on: 512 for depth, 128 for segmentation."}
+    )
+    cache_dir: str | None = field(default=None, metadata={"help": "Render synthetic scenes once, into this folder."})
     model: str | None = field(
         default=None,
         metadata={
@@ -74,6 +113,14 @@ class FineTuningArguments:
     smoke: bool = field(default=False, metadata={"help": "Two steps of a very small model, to see that it runs."})
 
     def __post_init__(self) -> None:
+        if self.task not in OWN_OPTIONS:
+            raise ValueError(f"--task must be {' or '.join(OWN_OPTIONS)}, got {self.task!r}.")
+        for task, options in OWN_OPTIONS.items():
+            given = [f"--{option}" for option in options if getattr(self, option) is not None]
+            if task != self.task and given:
+                raise ValueError(
+                    f"Only --task {task} knows {', '.join(given)}: leave that out with --task {self.task}."
+                )
         if self.model is not None and self.preset is not None:
             raise ValueError("Give --model or --preset (random weights), not both.")
         for name in ("batch_size", "gradient_accumulation_steps", "eval_batch_size", "logging_steps"):

@@ -1,42 +1,44 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Recipes of fine-tuning for depth and segmentation: the paper's (SPEC 5.5, 6.1), and ours for folders and tiny models.
+"""Recipes of fine-tuning: the paper's (docs/specification.md 5.5, 6.1), and ours for folders and tiny models.
 
 The rate of step i is that of the schedule at i. The original computes it after the step, so that its step i runs with the
-rate of i - 1 and its first step with the full one (SPEC 5.5); that is not imitated.
+rate of i - 1 and its first step with the full one (docs/specification.md 5.5); that is not imitated.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
+from ..training.optimization import DEPTH_HEAD_LEARNING_RATES, DEPTH_WARMUP_RATIO, HEAD_WEIGHT_DECAY
+
 
 @dataclass(frozen=True)
 class FineTuningRecipe:
-    """What a run does where nobody says otherwise; a step is an optimizer step over `total_batch_size` images."""
+    """Settings of a run, unless arguments replace them; a step is an optimizer step over `total_batch_size` images."""
 
     head_type: str
     learning_rate: float
     total_batch_size: int = 32
-    """0: suits the number of images (suit_set)."""
+    """0: chosen by the number of images (suit_set)."""
     protocol: str | None = None
     """Layout of the data set; None: recognised."""
     num_epochs: int | None = 60
     max_steps: int | None = None
-    """Instead of num_epochs; one of them is None."""
+    """Instead of num_epochs; one of the two is None."""
     min_steps: int = 0
-    """Of a run of num_epochs: small sets are seen more often."""
+    """A run of num_epochs has at least this many: small sets are seen more often."""
     eval_steps: int | None = None
-    """None: once an epoch, but no more often than eight times a run or every 50 steps."""
+    """None: once an epoch, but at least min(50, steps / 8) steps apart."""
     crop_size: int = 256
     """Pixels; 0: the checkpoint's own image size."""
     warmup_ratio: float = 0.0
-    weight_decay: float = 0.01
+    weight_decay: float = HEAD_WEIGHT_DECAY
     max_grad_norm: float = 0.0
     """0: gradients are not clipped."""
     freeze_encoder: bool | None = True
-    """None: where it has more than SMALL_ENCODER parameters."""
+    """None: freeze it if it has more than SMALL_ENCODER parameters."""
     encoder_learning_rate: float | None = None
-    """None: as the head's."""
+    """None: the head's rate."""
     layer_decay: float = 1.0
 
 
@@ -44,11 +46,11 @@ class FineTuningRecipe:
 class DepthRecipe(FineTuningRecipe):
     """Recipe of metric depth."""
 
-    warmup_ratio: float = 0.1
+    warmup_ratio: float = DEPTH_WARMUP_RATIO
     max_depth: float = 10.0
     """Metres."""
     whole_images: bool = False
-    """Resize whole images to a square of crop_size, instead of cutting it out and of evaluating in windows of it."""
+    """Resize whole images to a square of crop_size, instead of cutting crops and evaluating in windows."""
 
 
 Recipe = TypeVar("Recipe", bound=FineTuningRecipe)
@@ -80,10 +82,10 @@ FOLDER: dict[str, Any] = {
     "min_steps": 200,
 }
 DEPTH_RECIPES: Mapping[str, DepthRecipe] = {
-    "nyuv2-dpt": DepthRecipe("dpt", 1e-4, protocol="nyuv2"),
-    "nyuv2-linear": DepthRecipe("linear", 2e-4, protocol="nyuv2"),
-    "kitti-dpt": DepthRecipe("dpt", 1e-4, protocol="kitti", max_depth=80.0),
-    "kitti-linear": DepthRecipe("linear", 2e-4, protocol="kitti", max_depth=80.0),
+    "nyuv2-dpt": DepthRecipe("dpt", DEPTH_HEAD_LEARNING_RATES["dpt"], protocol="nyuv2"),
+    "nyuv2-linear": DepthRecipe("linear", DEPTH_HEAD_LEARNING_RATES["linear"], protocol="nyuv2"),
+    "kitti-dpt": DepthRecipe("dpt", DEPTH_HEAD_LEARNING_RATES["dpt"], protocol="kitti", max_depth=80.0),
+    "kitti-linear": DepthRecipe("linear", DEPTH_HEAD_LEARNING_RATES["linear"], protocol="kitti", max_depth=80.0),
     # Ours: photos of a folder may be far larger than a crop, which then shows too little of them.
     "folder-dpt": DepthRecipe("dpt", 1e-3, **FOLDER, whole_images=True),
     "folder-linear": DepthRecipe("linear", 2e-3, **FOLDER, whole_images=True),
@@ -103,7 +105,7 @@ SEGMENTATION_RECIPES: Mapping[str, FineTuningRecipe] = {
 
 
 def choose_recipe(recipes: Mapping[str, Recipe], name: str, arguments: Any) -> Recipe:
-    """The named recipe, with the attributes of `arguments` that are given (not None) in place of its own.
+    """The named recipe; attributes of `arguments` that are not None replace its own.
 
     Raises:
         ValueError: unknown name, or values that make no sense.
@@ -132,7 +134,7 @@ def share_batch(
 ) -> tuple[int, int]:
     """Images per process and forward pass, and forward passes per step, that make up the total batch.
 
-    Without either, one forward pass does it. With one of them, the other follows; with both, they replace the total.
+    By default a step is one pass. From `batch_size` or `accumulation_steps` the other follows; both replace the total.
 
     Raises:
         ValueError: the total cannot be shared like that.
@@ -152,7 +154,7 @@ def share_batch(
 
 
 def suit_checkpoint(recipe: Recipe, image_size: int, num_parameters: int) -> Recipe:
-    """The recipe with what it leaves to the checkpoint: crop size, and whether its encoder is frozen.
+    """The recipe with its open settings chosen for a checkpoint: crop size, and whether to freeze the encoder.
 
     Args:
         num_parameters: of the encoder.
@@ -162,10 +164,10 @@ def suit_checkpoint(recipe: Recipe, image_size: int, num_parameters: int) -> Rec
 
 
 def suit_set(recipe: Recipe, num_images: int, unit: int = 1) -> Recipe:
-    """The recipe with a total batch that suits the set where it names none: at most 32 images, and a sixth of the set.
+    """The recipe; if it names no total batch, with one of at most 32 images and at most a sixth of the set.
 
     Args:
-        unit: what the batch has to be a multiple of: processes times what of the batch is given.
+        unit: the batch is a multiple of this: processes times the batch size and passes that were given.
     """
     if recipe.total_batch_size:
         return recipe
@@ -176,7 +178,7 @@ def suit_set(recipe: Recipe, num_images: int, unit: int = 1) -> Recipe:
 
 
 def warn_of_few_steps(num_steps: int, recipe: FineTuningRecipe, num_images: int) -> str:
-    """A sentence where a run is too short to learn from, else nothing."""
+    """A sentence if a run is too short to learn anything, else nothing."""
     advice = "give more --max_steps or --num_epochs."
     if num_steps < NEW_HEAD_STEPS:
         return f"{num_steps} steps are few: to learn takes {NEW_HEAD_STEPS} or more; {advice}"

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from ..training.checkpointing import find_last_checkpoint, save_checkpoint, seed_pass
+from ..training.checkpointing import find_last_checkpoint, save_checkpoint
+from ..training.distributed import seed_pass
 from ..training.ema import WeightAverage
 from .best_checkpoint import BestWeights
 
@@ -24,10 +25,11 @@ class ProtocolTrainer(Trainer):
     Args:
         evaluate_model: model -> metrics; called in every process, under autocast.
         best: keeps the trained weights of the best evaluation.
-        average: evaluated and kept in place of the weights themselves, where given.
+        average: if given, evaluated and kept instead of the weights themselves.
 
-    A training data set with `set_epoch` is told the epoch. Checkpoints appear whole or not at all. What a training pass
-    draws depends on the run's seed, the step and the pass within it alone, so that a resumed run ends bit-identical.
+    A training data set with `set_epoch` is told the epoch. Checkpoints appear whole or not at all. Random numbers of a
+    training pass depend only on the run's seed, the step and the pass within it, so that a resumed run ends
+    bit-identical.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class ProtocolTrainer(Trainer):
         return named
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
-        """Trainer's, with a random state that belongs to this pass."""
+        """As Trainer's, with a random state for this pass alone."""
         step, (last_step, last_index) = self.state.global_step, self.last_pass
         self.last_pass = (step, last_index + 1 if step == last_step else 0)
         seed_pass(self.args.seed, *self.last_pass, self.args.process_index)
@@ -98,7 +100,7 @@ class ProtocolTrainer(Trainer):
         )
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Trainer's, with the average of weights beside them."""
+        """As Trainer's, and the average of weights too."""
         super().save_model(output_dir, _internal_call)
         if self.average is not None and self.is_world_process_zero():
             state = {name: tensor.contiguous() for name, tensor in self.average.state_dict().items()}
@@ -120,7 +122,7 @@ def find_complete_checkpoint(output_dir: str | Path) -> str | None:
 
 
 class EpochCallback(TrainerCallback):
-    """Tell a data set whose views change from epoch to epoch which one begins."""
+    """Tell a data set whose views change with the epoch which epoch begins."""
 
     def __init__(self, dataset: Any):
         self.dataset = dataset

@@ -1,21 +1,20 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What of a local folder belongs on the Hub, and whether it is whole; nothing here uses the network."""
+"""Which files of a local folder belong on the Hub, and whether they are complete; without the network."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import ModelCard
 from safetensors import SafetensorError, safe_open
 from transformers.dynamic_module_utils import get_relative_import_files
 from transformers.utils import SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME
 
 from ..checkpoint_files import check_config, check_inside
-from ..conversion.safetensors_files import read_index
+from ..model_cards.licences import check_licence
+from ..safetensors_files import read_index
 from ..text_files import read_json_object
 
-META_LICENCE = "fair-noncommercial-research-license"
 # Names that from_pretrained picks by itself.
 LOADED_WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json")
 _SENT_SUFFIXES = (".json", ".md", ".py", ".safetensors")
@@ -30,12 +29,6 @@ class CheckpointFolder:
     config: dict[str, Any]
     files: tuple[str, ...]
     left_behind: tuple[str, ...]
-    card: Path | None = None
-    """The card that goes instead of the folder's own, where its code has to name the repository."""
-
-    def locate(self, name: str) -> Path:
-        """Where the content of one of `files` lies."""
-        return self.card if name == "README.md" and self.card is not None else self.path / name
 
 
 def read_checkpoint_folder(
@@ -130,34 +123,3 @@ def find_code(folder: Path) -> list[str]:
     if missing := sorted(module.name for module in modules if not module.is_file()):
         raise ValueError(f"auto_map needs {', '.join(missing)}, which {folder} does not hold.")
     return sorted(module.name for module in modules)
-
-
-def check_licence(card_path: Path, is_converted: bool) -> None:
-    """See that the card states a licence, and weights that come from Meta's their own.
-
-    They count as Meta's if the card names one of Meta's models as base, or a conversion report lies in the folder.
-
-    Raises:
-        ValueError: no card, unreadable metadata, no licence, or another than Meta's weights must keep.
-    """
-    if not card_path.is_file():
-        raise ValueError(f"{card_path} is missing: a model on the Hub needs a card that states its licence.")
-    try:
-        card = ModelCard.load(card_path)
-    except Exception as error:  # huggingface_hub lets the YAML parser's own errors through
-        raise ValueError(f"The metadata of {card_path} cannot be read: {error}") from error
-    licence = card.data.get("license")
-    if not licence:
-        raise ValueError(f"{card_path} states no licence: add `license: ...` to the metadata between the --- lines.")
-    bases = card.data.get("base_model") or []
-    bases = [bases] if isinstance(bases, str) else bases
-    meta_base = next((base for base in bases if str(base).lower().startswith("facebook/pixio")), None)
-    kept = licence == "other" and str(card.data.get("license_name", "")).startswith(META_LICENCE)
-    if kept or not (meta_base or is_converted):
-        return
-    origin = f"come from {meta_base}" if meta_base else "were converted from an original file"
-    hint = "" if meta_base else " If you trained them yourself, say so with --own-weights (own_weights=True)."
-    raise ValueError(
-        f"{card_path} states the licence {licence!r}, but the weights {origin}. Meta's weights keep their licence:"
-        f" write `license: other` and `license_name: {META_LICENCE}` into the metadata.{hint}"
-    )

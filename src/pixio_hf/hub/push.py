@@ -7,26 +7,23 @@ interruption are not sent again. The commit names the state that was planned on,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, hf_hub_url
+from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, validate_repo_id
 
-from ..model_cards.repository import name_repository
-from .folder import CheckpointFolder, read_checkpoint_folder
+from .folder import read_checkpoint_folder
 from .requests import HubError, HubUnreachableError, call_hub
-from .upload_plan import PushPlan, RemoteState, hash_git_blob, list_files, plan_push
+from .upload_plan import PushPlan, RemoteState, holds, plan_alike, plan_push
 
 
 @dataclass(frozen=True)
 class PushResult:
-    """A plan, and the address of the commit that carried it out; None in a dry run or where there was nothing to do."""
+    """A plan, and the address of its commit; None in a dry run or if there was nothing to do."""
 
     plan: PushPlan
     commit_url: str | None
@@ -48,10 +45,10 @@ def push_folder(
 ) -> PushResult:
     """Upload a checkpoint folder's files to `owner/name` in one commit; the repository is made if there is none.
 
-    In a card that nobody has edited, the code names the repository. A card on the Hub that a person has edited is kept.
-    `overwrite` goes on where the repository holds another model; `own_weights` says that converted weights are not Meta's.
-    `linked_from` is the folder whose files the entries of `folder` may be links to; other links out of it are refused.
-    `dry_run` only reads. `show_plan` sees the plan before anything is sent.
+    If nobody has edited the card, its code is made to name the repository. An edited card on the Hub is kept.
+    `overwrite` goes on even if the repository holds another model; `own_weights` says that converted weights are not
+    Meta's. `linked_from` is the folder whose files the entries of `folder` may be links to; other links out of it are
+    refused. `dry_run` only reads. `show_plan` sees the plan before anything is sent.
 
     Raises:
         ValueError: the folder is no whole checkpoint, the card lacks its licence, the name is wrong, or the repository
@@ -60,44 +57,23 @@ def push_folder(
     """
     checkpoint = read_checkpoint_folder(folder, own_weights, linked_from)
     check_repo_id(repo_id)
-    with TemporaryDirectory(prefix="pixio-hf-card-") as temporary:
-        card = Path(temporary) / "README.md"
-        text = (checkpoint.path / card.name).read_text("utf-8")
-        if (named := name_repository(text, repo_id)) != text:
-            card.write_text(named, encoding="utf-8")
-            checkpoint = replace(checkpoint, card=card)
-        return _push(checkpoint, repo_id, private, dry_run, revision, commit_message, token, overwrite, api, show_plan)
-
-
-def _push(
-    checkpoint: CheckpointFolder,
-    repo_id: str,
-    private: bool,
-    dry_run: bool,
-    revision: str | None,
-    commit_message: str | None,
-    token: str | None,
-    overwrite: bool,
-    api: HfApi | None,
-    show_plan: Callable[[PushPlan], None],
-) -> PushResult:
-    repo = HubBranch(api or HfApi(token=token), repo_id, revision, token)
+    branch = HubBranch(api or HfApi(token=token), repo_id, revision, token)
     try:
-        remote = repo.read()
+        remote = branch.read()
     except HubUnreachableError as error:
         if not dry_run:
             raise
         note = f"This is the local plan only, not compared with the Hub. {error}"
-        plan = PushPlan(repo_id, list_files(checkpoint, "unknown"), checkpoint.left_behind, (note,))
+        plan = plan_alike(checkpoint, repo_id, "unknown", note)
         show_plan(plan)
         return PushResult(plan, None)
     plan = plan_push(checkpoint, remote, repo_id, revision, private, overwrite)
     show_plan(plan)
-    if dry_run or not plan.select("new", "changed", "removed"):
+    if dry_run or not (plan.additions or plan.deletions):
         return PushResult(plan, None)
-    parent = repo.prepare(remote, private)
+    parent = branch.prepare(remote, private)
     message = commit_message or f"Upload {checkpoint.path.resolve().name}"
-    return PushResult(plan, repo.send(checkpoint, plan, parent, message))
+    return PushResult(plan, branch.send(plan, parent, message))
 
 
 def check_repo_id(repo_id: str) -> None:
@@ -105,16 +81,6 @@ def check_repo_id(repo_id: str) -> None:
     validate_repo_id(repo_id)
     if repo_id.count("/") != 1:
         raise ValueError(f"{repo_id!r} names no repository: write owner/name.")
-
-
-def holds(files: dict[str, RepoFile], addition: CommitOperationAdd) -> bool:
-    """Whether a repository's files have the content of an addition, by its hash."""
-    file = files.get(addition.path_in_repo)
-    if file is None:
-        return False
-    if file.lfs is not None:
-        return file.lfs.sha256 == addition.upload_info.sha256.hex()
-    return file.blob_id == hash_git_blob(Path(str(addition.path_or_fileobj)))
 
 
 class HubBranch:
@@ -125,27 +91,25 @@ class HubBranch:
         self.token = token or api.token
 
     def read(self) -> RemoteState | None:
-        """State of the repository; None where there is none that the token sees."""
-
-        def read_state() -> RemoteState:
-            has_branch = True
-            try:
-                info = self.api.repo_info(self.repo_id, revision=self.revision, token=self.token)
-            except RevisionNotFoundError:
-                info, has_branch = self.api.repo_info(self.repo_id, token=self.token), False
-            assert info.sha is not None
-            entries = self.api.list_repo_tree(self.repo_id, revision=info.sha, token=self.token)
-            files = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
-            names = [name for name in ("config.json", "README.md") if name in files]
-            texts = {name: self.fetch_text(name, info.sha) for name in names}
-            return RemoteState(info.sha, files, texts, bool(info.private), has_branch)
-
+        """State of the repository; None if the token sees none."""
         try:
-            return call_hub("Reading the repository", self.repo_id, read_state)
+            return call_hub("Reading the repository", self.repo_id, self._read)
         except RepositoryNotFoundError:
             return None
 
-    def fetch_text(self, name: str, commit: str) -> str:
+    def _read(self) -> RemoteState:
+        has_branch = True
+        try:
+            info = self.api.repo_info(self.repo_id, revision=self.revision, token=self.token)
+        except RevisionNotFoundError:
+            info, has_branch = self.api.repo_info(self.repo_id, token=self.token), False
+        assert info.sha is not None
+        entries = self.api.list_repo_tree(self.repo_id, revision=info.sha, token=self.token)
+        files = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+        texts = {name: self._fetch_text(name, info.sha) for name in ("config.json", "README.md") if name in files}
+        return RemoteState(info.sha, files, texts, bool(info.private), has_branch)
+
+    def _fetch_text(self, name: str, commit: str) -> str:
         """Content of a small file, past the cache of downloads."""
         url = hf_hub_url(self.repo_id, name, revision=commit, endpoint=self.api.endpoint)
         response = get_session().get(url, headers=build_hf_headers(token=self.token))
@@ -153,7 +117,7 @@ class HubBranch:
         return response.content.decode("utf-8", errors="replace")
 
     def prepare(self, remote: RemoteState | None, private: bool) -> str:
-        """Make the repository and the branch where they are not there yet; the commit to build on.
+        """Make the repository and the branch if missing; returns the commit to build on.
 
         Raises:
             HubError: not allowed, or somebody else made the repository at the same time.
@@ -167,38 +131,31 @@ class HubBranch:
                 raise HubError(f"{making}: {name} is not the empty one that was made; run the same command again.")
         if not remote.has_branch:
             branch = self.revision or "main"
-            request = partial(api.create_branch, name, branch=branch, exist_ok=True, token=token)
-            call_hub("Creating the branch", name, request)
+            making = "Creating the branch"
+            call_hub(making, name, lambda: api.create_branch(name, branch=branch, exist_ok=True, token=token))
         return remote.commit
 
-    def send(self, checkpoint: CheckpointFolder, plan: PushPlan, parent: str, message: str) -> str:
+    def send(self, plan: PushPlan, parent: str, message: str) -> str:
         """Upload contents, commit, and see that the commit holds them; its address.
 
         Raises:
-            HubError: it did not arrive and the branch is as it was, or the commit that the message names is unchecked.
+            HubError: it did not arrive, and the branch is unchanged; or the commit in the message could not be checked.
         """
-        files = plan.select("new", "changed")
-        additions = [CommitOperationAdd(file.name, checkpoint.locate(file.name)) for file in files]
-        for operation, file in zip(additions, files, strict=True):
-            if file.sha256 is not None:
-                operation.upload_info.sha256 = file.sha256
-        operations = [*additions, *(CommitOperationDelete(file.name) for file in plan.select("removed"))]
+        additions, deletions = plan.additions, plan.deletions
         target: dict[str, Any] = {"repo_id": self.repo_id, "revision": self.revision, "token": self.token}
 
         def upload() -> None:
             try:
                 self.api.preupload_lfs_files(additions=additions, free_memory=False, **target)
-            except HfHubHTTPError:
-                raise
-            except (
-                RuntimeError,
-                ValueError,
-            ) as error:  # around the true cause, or hf_xet's and the storage's refusals
+            except (RuntimeError, ValueError) as error:
+                if isinstance(error, HfHubHTTPError):
+                    raise
+                # It stands around the true cause, or is a refusal of hf_xet or of the storage.
                 raise error.__cause__ or HubError(f"Uploading: {error}") from None
 
         def commit() -> str:
             options: dict[str, Any] = {"commit_message": message, "parent_commit": parent, **target}
-            return self.api.create_commit(operations=operations, **options).commit_url
+            return self.api.create_commit(operations=[*additions, *deletions], **options).commit_url
 
         url = None
         try:
@@ -206,21 +163,18 @@ class HubBranch:
             url = call_hub("Committing", self.repo_id, commit)
         except (RepositoryNotFoundError, RevisionNotFoundError) as error:
             raise HubError(f"{self.repo_id} disappeared during the upload: {error}") from error
-        except (
-            HfHubHTTPError
-        ):  # 412: the branch moved, through somebody else or a commit of ours whose answer was lost
-            pass
+        except HfHubHTTPError:
+            pass  # 412: the branch moved, through somebody else or a commit of ours whose answer was lost
         try:
             remote = self.read()
         except HubError as error:
             if url is None:
                 raise
-            raise HubError(
-                f"{url} is made, but could not be read back to check it: {error.__cause__ or error}"
-            ) from error
+            cause = error.__cause__ or error
+            raise HubError(f"{url} is made, but could not be read back to check it: {cause}") from error
         there = remote.files if remote else {}
-        wrong = [addition.path_in_repo for addition in additions if not holds(there, addition)]
-        wrong += [file.name for file in plan.select("removed") if file.name in there]
+        wrong = [item.path_in_repo for item in additions if not holds(there.get(item.path_in_repo), item)]
+        wrong += [item.path_in_repo for item in deletions if item.path_in_repo in there]
         if wrong and url is None:
             raise HubError(f"{self.repo_id} was changed by somebody during the upload; run the same command again.")
         if wrong:

@@ -9,14 +9,14 @@ from typing import Any
 from transformers.dynamic_module_utils import get_relative_import_files
 
 from ..configuration_pixio import PixioConfig
-from ..files import file_in_progress
+from ..files import write_bytes
 from ..modeling_pixio import PixioModel
 from ..registration import AUTO_CLASSES
 from ..text_files import read_json_object
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LICENSE_HEADER = "# Copyright 2026 The pixio-hf authors."
-# Spelt out: without torchvision the first name stands for the second class, and what is written must not depend on that.
+# Spelled out: without torchvision both names mean the second class, and the files must not depend on that.
 PROCESSOR_REFERENCES = {
     "torchvision": "image_processing_pixio.PixioImageProcessor",
     "pil": "image_processing_pil_pixio.PixioImageProcessorPil",
@@ -50,7 +50,7 @@ def write_remote_code(folder: str | Path) -> list[Path]:
         if processor.get("image_processor_type") == "PixioImageProcessor":
             processor["auto_map"] = {"AutoImageProcessor": PROCESSOR_REFERENCES}
             references += PROCESSOR_REFERENCES.values()
-            # config.json stays last: an interrupted run leaves a checkpoint that names no code rather than lacks it.
+            # config.json stays last, so that an interrupted run never leaves one that names missing code.
             configurations = {processor_path: processor, config_path: config}
 
     contents = {folder / module.name: module.read_bytes() for module in collect_modules(references)}
@@ -61,8 +61,7 @@ def write_remote_code(folder: str | Path) -> list[Path]:
     for path, values in configurations.items():
         contents[path] = (json.dumps(values, indent=2, sort_keys=True) + "\n").encode()
     for target, content in contents.items():
-        with file_in_progress(target) as partial:
-            partial.write_bytes(content)
+        write_bytes(target, content)
     return list(contents)
 
 

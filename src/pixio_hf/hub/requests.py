@@ -2,8 +2,8 @@
 """Requests to the Hub that end: retries where huggingface_hub has none, limits on waiting, messages that say what to do.
 
 huggingface_hub repeats uploads of file contents and the questions before them five times, but not the creation of a
-repository, the reading of it or the commit; it waits as long as `Retry-After` says, an hour if need be; and it has no
-time limit on an answer. Those three are added here.
+repository, the reading of it or the commit; it waits as long as the Hub asks, an hour if need be; and it has no time
+limit on an answer. Retries, a limit on waiting and a time limit are added here.
 """
 
 import json
@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -21,7 +21,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import get_session
+from huggingface_hub.utils import get_session, parse_ratelimit_headers
 
 try:
     import httpx2 as httpx  # what huggingface_hub 2 speaks HTTP with
@@ -53,36 +53,35 @@ def call_hub(doing: str, repo_id: str, request: Callable[[], Result], repeats: b
     Raises:
         HubError: any other failure, with `doing` in words.
     """
-    for attempt in range(1, NUM_TRIES + 1):
+    for attempt in range(NUM_TRIES):
         try:
             with limited_session():
                 return request()
+        except (OfflineModeIsEnabled, LocalTokenNotFoundError) as error:
+            raise explain(error, doing, repo_id) from error
         except (HfHubHTTPError, httpx.TransportError, json.JSONDecodeError) as error:
             response = getattr(error, "response", None)
-            status = None if response is None else response.status_code
-            if status == 412 or is_missing(error):
+            if names_state(error):
                 raise
-            transient = status is None or status in TRANSIENT
-            if not (transient and repeats) or attempt == NUM_TRIES:
-                explain(error, doing, repo_id)
-            seconds = read_retry_after(response) or 2 ** (attempt - 1)
+            is_transient = response is None or response.status_code in TRANSIENT
+            if not (is_transient and repeats) or attempt == NUM_TRIES - 1:
+                raise explain(error, doing, repo_id) from error
+            seconds = read_wait(response) or 2**attempt
             logger.warning("%s: %s. Again in %g s.", doing, name_failure(error), seconds)
             time.sleep(seconds)
-        except (OfflineModeIsEnabled, LocalTokenNotFoundError) as error:
-            explain(error, doing, repo_id)
     raise AssertionError("unreachable")
 
 
-def is_missing(error: Exception) -> bool:
-    """Whether an error says that a repository or a revision is not there, or not visible."""
-    return isinstance(error, RevisionNotFoundError) or (
-        isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError)
-    )
+def names_state(error: Any) -> bool:
+    """Whether an error says that a repository or revision is not there, not visible, or not what the commit builds on."""
+    missing = isinstance(error, (RepositoryNotFoundError, RevisionNotFoundError))
+    changed = isinstance(error, HfHubHTTPError) and error.response.status_code == 412
+    return (missing and not isinstance(error, GatedRepoError)) or changed
 
 
 @contextmanager
 def limited_session() -> Iterator[None]:
-    """Within it, an answer that does not come is an error, and so is a longer `Retry-After` than MAX_WAIT.
+    """Within it, an answer that does not come is an error, and so is one that asks to wait longer than MAX_WAIT.
 
     huggingface_hub shares one client among all its functions; its settings are put back afterwards.
     """
@@ -98,7 +97,7 @@ def limited_session() -> Iterator[None]:
 
 def refuse_long_wait(response: Any) -> None:
     """Raise HubError for an answer that asks to wait longer than MAX_WAIT seconds."""
-    seconds = read_retry_after(response)
+    seconds = read_wait(response)
     if response.status_code in TRANSIENT and seconds is not None and seconds > MAX_WAIT:
         raise HubError(
             f"The Hub answered {response.status_code} and asks to wait {seconds} seconds. Nothing was committed; run"
@@ -106,9 +105,14 @@ def refuse_long_wait(response: Any) -> None:
         )
 
 
-def read_retry_after(response: Any) -> int | None:
-    """Seconds of a `Retry-After` header, where there is one in seconds."""
-    value = "" if response is None else response.headers.get("Retry-After", "").strip()
+def read_wait(response: Any) -> int | None:
+    """Seconds that an answer asks to wait, in a `RateLimit` header, which the Hub sends with 429, or `Retry-After`."""
+    if response is None:
+        return None
+    limit = parse_ratelimit_headers(response.headers)
+    if response.status_code == 429 and limit is not None and limit.remaining == 0:
+        return limit.reset_in_seconds
+    value = response.headers.get("Retry-After", "").strip()
     return int(value) if value.isdigit() else None
 
 
@@ -121,32 +125,32 @@ def name_failure(error: Exception) -> str:
     return f"the Hub answered {response.status_code}" + (f" ({said})" if said else "")
 
 
-def explain(error: Exception, doing: str, repo_id: str) -> NoReturn:
-    """Raise HubError that says what happened while `doing`, and what to do."""
+def explain(error: Exception, doing: str, repo_id: str) -> HubError:
+    """An error that says what happened while `doing`, and what to do."""
     response = getattr(error, "response", None)
     status = None if response is None else response.status_code
-    owner, again = repo_id.split("/")[0], "Nothing was committed; the same command continues where it stopped."
+    again = "Nothing was committed; the same command continues where it stopped."
     if isinstance(error, OfflineModeIsEnabled):
-        raise HubUnreachableError(f"{doing}: HF_HUB_OFFLINE is set; unset it to reach the Hub.") from error
+        return HubUnreachableError(f"{doing}: HF_HUB_OFFLINE is set; unset it to reach the Hub.")
     if isinstance(error, GatedRepoError):
-        what = f"{repo_id} is gated and your account has no access to it. Ask for it on the repository's page, then log in"
-        raise HubError(f"{doing}: {what} with `hf auth login`.") from error
-    if status == 401 or isinstance(error, LocalTokenNotFoundError):
+        what = (
+            f"{repo_id} is gated and your account has no access to it. Ask for it on the repository's page, then log in"
+            " with `hf auth login`."
+        )
+    elif status == 401 or isinstance(error, LocalTokenNotFoundError):
         what = (
             "you are not logged in, or the token is not valid (401). Run `hf auth login` with a token that may write."
         )
     elif status == 403:
         what = (
-            f"no permission to write to {repo_id} (403). Use a token with write access, of an account that is {owner!r}"
-            f" or belongs to it. {name_failure(error)}."
+            f"no permission to write to {repo_id} (403). Use a token with write access, of an account that is"
+            f" {repo_id.split('/')[0]!r} or belongs to it. {name_failure(error)}."
         )
     elif status == 429:
         what = f"too many requests (429), also after waiting. {again}"
     elif status is None:
-        message = f"{doing}: {name_failure(error)}, also when tried again. Check the network. {again}"
-        raise HubUnreachableError(message) from error
-    elif status in TRANSIENT:
-        what = f"{name_failure(error)}, also when tried again. {again}"
+        what = f"{name_failure(error)}, also when tried again. Check the network. {again}"
+        return HubUnreachableError(f"{doing}: {what}")
     else:
-        what = f"{name_failure(error)}. {again}"
-    raise HubError(f"{doing}: {what}") from error
+        what = f"{name_failure(error)}{', also when tried again' if status in TRANSIENT else ''}. {again}"
+    return HubError(f"{doing}: {what}")

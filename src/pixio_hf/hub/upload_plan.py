@@ -1,25 +1,19 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """What an upload would change: a folder compared with a repository, file by file. Nothing here uses the network."""
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from huggingface_hub import ModelCard, ModelCardData
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils.sha import git_hash
 from tqdm.auto import tqdm
 
-from ..model_cards.signature import is_unedited_card
+from ..model_cards.signature import is_replaceable_card, name_repository
 from ..text_files import parse_json_object
 from .folder import LOADED_WEIGHTS, CheckpointFolder
 
 IDENTITY = ("model_type", "architectures", "hidden_size", "num_hidden_layers")
-# What transformers writes into the card of a model that has none.
-DEFAULT_DESCRIPTION = (
-    "This is the model card of a 🤗 transformers model that has been pushed on the Hub. This model card has been"
-    " automatically generated."
-)
 
 
 @dataclass(frozen=True)
@@ -29,7 +23,8 @@ class PlannedFile:
     name: str
     num_bytes: int
     action: str
-    sha256: bytes | None = None  # where it had to be read for the comparison
+    addition: CommitOperationAdd | None = None
+    """What huggingface_hub would send."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,16 @@ class PushPlan:
 
     def select(self, *actions: str) -> list[PlannedFile]:
         return [file for file in self.files if file.action in actions]
+
+    @property
+    def additions(self) -> list[CommitOperationAdd]:
+        """Operations of a commit that send what is new or changed."""
+        return [file.addition for file in self.select("new", "changed") if file.addition is not None]
+
+    @property
+    def deletions(self) -> list[CommitOperationDelete]:
+        """Operations of a commit that delete what is removed."""
+        return [CommitOperationDelete(file.name) for file in self.select("removed")]
 
     def describe(self) -> str:
         """The plan as lines of text."""
@@ -76,14 +81,15 @@ def plan_push(
 ) -> PushPlan:
     """Actions of an upload, from the state of the repository; None: there is none yet.
 
+    In a card that nobody has edited, the code names the repository.
+
     Raises:
         ValueError: the repository holds another model, and `overwrite` is not set.
     """
     if remote is None:
         visibility = "private" if private else "public"
-        files = list_files(checkpoint, "new")
         note = f"{repo_id} does not exist, or your token does not see it; it is made, {visibility}."
-        return PushPlan(repo_id, files, checkpoint.left_behind, (note,))
+        return plan_alike(checkpoint, repo_id, "new", note)
     if not overwrite:
         check_same_model(repo_id, checkpoint.config, remote)
     visibility = "private" if remote.private else "public"
@@ -91,24 +97,50 @@ def plan_push(
     if not remote.has_branch:
         notes.append(f"The branch {revision} does not exist; it is made from main.")
     planned = []
-    for name in checkpoint.files:
-        file = compare_file(checkpoint.locate(name), remote.files.get(name))
-        if name == "README.md" and file.action == "changed" and not is_replaceable_card(remote.texts[name]):
-            file = PlannedFile(name, file.num_bytes, "kept")
+    for addition in tqdm(read_additions(checkpoint, repo_id), desc="Comparing with the Hub", delay=1):
+        name = addition.path_in_repo
+        theirs = remote.files.get(name)
+        action = "new" if theirs is None else "unchanged" if holds(theirs, addition) else "changed"
+        if name == "README.md" and action == "changed" and not is_replaceable_card(remote.texts[name]):
+            action = "kept"
             notes.append(
                 f"{name} on the Hub was written or edited by a person and stays. To replace it: hf upload {repo_id}"
                 f" MODEL_DIR/{name} {name}"
             )
-        planned.append(file)
-    # They would be loaded in the place of the new ones.
+        planned.append(PlannedFile(name, addition.upload_info.size, action, addition))
+    # Otherwise they would be loaded instead of the new ones.
     stale = [name for name in remote.files if LOADED_WEIGHTS.fullmatch(name) and name not in checkpoint.files]
     planned += [PlannedFile(name, remote.files[name].size, "removed") for name in stale]
     return PushPlan(repo_id, tuple(planned), checkpoint.left_behind, tuple(notes))
 
 
-def list_files(checkpoint: CheckpointFolder, action: str) -> tuple[PlannedFile, ...]:
-    """All files of a checkpoint under one action, without a look at what is in them."""
-    return tuple(PlannedFile(name, checkpoint.locate(name).stat().st_size, action) for name in checkpoint.files)
+def plan_alike(checkpoint: CheckpointFolder, repo_id: str, action: str, note: str) -> PushPlan:
+    """A plan of one action for all files, without a look at what is in them."""
+    planned = (
+        PlannedFile(addition.path_in_repo, addition.upload_info.size, action, addition)
+        for addition in read_additions(checkpoint, repo_id)
+    )
+    return PushPlan(repo_id, tuple(planned), checkpoint.left_behind, (note,))
+
+
+def read_additions(checkpoint: CheckpointFolder, repo_id: str) -> list[CommitOperationAdd]:
+    """The checkpoint's files for the repository; only the card is read, and the others when they are compared or sent."""
+    text = (checkpoint.path / "README.md").read_text("utf-8")
+    named = name_repository(text, repo_id)
+    return [
+        CommitOperationAdd(name, named.encode() if name == "README.md" and named != text else checkpoint.path / name)
+        for name in checkpoint.files
+    ]
+
+
+def holds(file: RepoFile | None, addition: CommitOperationAdd) -> bool:
+    """Whether a repository's file has the content of an addition; that is read only where the sizes agree."""
+    if file is None or file.size != addition.upload_info.size:
+        return False
+    if file.lfs is not None:
+        return file.lfs.sha256 == addition.upload_info.sha256.hex()
+    with addition.as_file() as content:
+        return file.blob_id == git_hash(content.read())
 
 
 def check_same_model(repo_id: str, config: dict[str, Any], remote: RemoteState) -> None:
@@ -126,44 +158,3 @@ def check_same_model(repo_id: str, config: dict[str, Any], remote: RemoteState) 
     if different:
         said = "; ".join(f"{key} {theirs.get(key)} there, {config.get(key)} here" for key in different)
         raise ValueError(f"{repo_id} holds another model: {said}. {hint}")
-
-
-def compare_file(path: Path, remote: RepoFile | None) -> PlannedFile:
-    """Whether a file is new, changed or unchanged; its content is read only where the sizes agree."""
-    num_bytes = path.stat().st_size
-    if remote is None or remote.size != num_bytes:
-        return PlannedFile(path.name, num_bytes, "changed" if remote else "new")
-    if remote.lfs is None:
-        is_same = hash_git_blob(path) == remote.blob_id
-        return PlannedFile(path.name, num_bytes, "unchanged" if is_same else "changed")
-    digest = hash_file(path)
-    return PlannedFile(path.name, num_bytes, "unchanged" if digest.hex() == remote.lfs.sha256 else "changed", digest)
-
-
-def hash_git_blob(path: Path) -> str:
-    """Name that git gives the content of a small file."""
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-def hash_file(path: Path) -> bytes:
-    """SHA-256 of a file, with a progress bar."""
-    digest = hashlib.sha256()
-    bar = tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=f"comparing {path.name}", delay=1)
-    with path.open("rb") as file, bar:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-            bar.update(len(chunk))
-    return digest.digest()
-
-
-def is_replaceable_card(text: str) -> bool:
-    """Whether a card is one of ours as it was written, only metadata, or the one that transformers writes for any model."""
-    if is_unedited_card(text):
-        return True
-    try:
-        body = ModelCard(text).text.strip()
-    except Exception:  # unreadable metadata: a person was here
-        return False
-    default = ModelCard.from_template(ModelCardData(), model_description=DEFAULT_DESCRIPTION).text.strip()
-    return body in ("", default)

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The nine depth metrics, per image and averaged over images (SPEC 5.7)."""
+"""The nine depth metrics, per image and averaged over images (docs/specification.md 5.7)."""
 
 import math
 from collections.abc import Sequence
@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.arrays import to_tensor
-from pixio_hf.losses import valid_depth_mask
-
+from ..arrays import to_tensor
+from ..losses import valid_depth_mask
 from .stored_rows import RowMetric
 
 DEPTH_METRIC_NAMES = (
@@ -54,7 +53,7 @@ def depth_metrics_per_image(
     min_depth: float = 1e-3,
     max_depth: float = 10.0,
 ) -> tuple[Tensor, Tensor]:
-    """Compare depths in metres: (B, H, W), (B, H, W) -> metrics (B, 9) float64, used (B,) bool (SPEC 5.7).
+    """Compare depths in metres: (B, H, W), (B, H, W) -> metrics (B, 9) float64, used (B,) bool (docs/specification.md 5.7).
 
     Columns follow DEPTH_METRIC_NAMES. A pixel counts when `valid_mask` (if given) is non-zero and its reference is a
     valid depth (`valid_depth_mask`). Images with fewer than 10 such pixels are not used; their row is NaN. Predictions
@@ -128,7 +127,7 @@ class DepthMetrics(RowMetric):
         super().__init__(**kwargs)
 
     def _info(self) -> evaluate.MetricInfo:
-        # What is stored, not what is passed: of a pair of maps, nine numbers and whether the image counts.
+        # What is stored, not what is passed in: nine numbers of a pair of maps, and whether the image counts.
         features = datasets.Features(
             {
                 "predictions": datasets.Sequence(datasets.Value("float64")),

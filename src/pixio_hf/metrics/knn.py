@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Weighted k-nearest-neighbour classification of image descriptors: exact search in chunks, top-1 and top-5 (SPEC 7)."""
+"""Weighted k-nearest-neighbour classification of image descriptors: exact search in chunks, top-1 and top-5.
+
+See docs/specification.md 7.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.arrays import to_class_tensor, to_tensor
-from pixio_hf.losses import check_class_ids
-
+from ..arrays import to_class_tensor, to_tensor
+from ..losses import check_class_ids
 from .stored_rows import RowMetric
 
 NUM_NEIGHBORS = (10, 20, 100, 200)
 TEMPERATURE = 0.07
 NO_VOTE = 2**31 - 1
-"""Place of a class that no neighbour belongs to: behind every other, however few classes there are."""
+"""Rank of a class that no neighbour belongs to: after all others, however few classes there are."""
 
 _DESCRIPTION = """\
 Accuracy of a weighted vote of the k nearest training descriptors: weight exp(similarity / 0.07), classes ranked by the
@@ -47,7 +49,7 @@ def nearest_neighbors(
     for start in range(0, len(train_features), chunk_size):
         similarities = queries @ train_features[start : start + chunk_size].T
         new = torch.arange(start, start + similarities.shape[1], device=queries.device).expand_as(similarities)
-        # What was found so far stands in front: it has the lower indices.
+        # Earlier finds come first: they have the lower indices.
         best, chosen = _stable_topk(torch.cat((best, similarities), dim=1), num_neighbors)
         indices = torch.cat((indices, new), dim=1).gather(1, chosen)
     return best, indices
@@ -68,10 +70,11 @@ def _stable_topk(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def rank_of_true_class(
     similarities: Tensor, neighbor_labels: Tensor, labels: Tensor, num_classes: int, temperature: float = TEMPERATURE
 ) -> Tensor:
-    """Place of the true class in a vote: (B, k), (B, k), (B,) -> (B,) int64 from 0; NO_VOTE without one (SPEC 7).
+    """Place of the true class in a vote: (B, k), (B, k), (B,) -> (B,) int64 from 0; NO_VOTE without one.
 
     Every neighbour gives its class exp(similarity / temperature). Of classes with equal sums the lower number comes
-    first. A class that no neighbour belongs to is never counted as found: SPEC leaves the order of such classes open.
+    first. A class that no neighbour belongs to is never counted as found: the paper's protocol leaves the order of
+    such classes open. See docs/specification.md 7.
     """
     weights = (similarities.double() / temperature).exp()
     scores = weights.new_zeros(len(labels), num_classes).scatter_add_(1, neighbor_labels, weights)
@@ -84,8 +87,8 @@ def rank_of_true_class(
 class KNNMetrics(RowMetric):
     """k-NN accuracy against a training set as an `evaluate.Metric`; stores places of the true class, never descriptors.
 
-    `train_features` (n, D) and `train_labels` (n,) stay on their device; descriptors must have unit length. Any number
-    of test images will do: they are searched for `query_chunk` at a time.
+    `train_features` (n, D) and `train_labels` (n,) stay on their device; descriptors must have unit length. Test
+    images are processed `query_chunk` at a time, so that any number is fine.
 
     Raises:
         ValueError: shapes that do not fit, descriptors that are not of unit length, k outside 1 .. n, no class.

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.geometry import align_rigidly, normalize, relative_pose
-from pixio_hf.view_geometry import ViewGeometry, ViewLabels
+from ..geometry import align_rigidly, normalize, relative_pose
+from ..view_geometry import ViewGeometry, ViewLabels
 
 RECONSTRUCTION_METRIC_NAMES = (
     "scale_rel",
@@ -50,8 +50,8 @@ Returns:
 def reconstruction_metrics_per_scene(predictions: Mapping[str, Any], labels: ViewLabels) -> Tensor:
     """Compare predicted with true views: metrics (B, 8) float64, columns as in RECONSTRUCTION_METRIC_NAMES.
 
-    Views without a valid pixel count for poses and rays, but not for points and depth. NaN stands where a scene lacks a
-    metric: all of a scene without valid pixels, scale_rel of one that is not metric, poses of a single view.
+    Views without a valid pixel count for poses and rays, but not for points and depth. A metric that a scene lacks is
+    NaN: all of them without valid pixels, scale_rel if it is not metric, poses if there is one view.
     """
     metric_scale = predictions["metric_scale"].double()
     geometry = ViewGeometry.assemble(
@@ -121,7 +121,7 @@ def pose_errors(predicted: ViewGeometry, true: ViewGeometry) -> tuple[Tensor, Te
         )
         for side in (predicted, true)
     )
-    # Normalised again: float32 quaternions are so by 1e-7 only, which would look like a tenth of a degree.
+    # Normalised again: float32 quaternions are off by 1e-7, which would look like a tenth of a degree.
     squared_sine = (1 - (normalize(rotation) * normalize(true_rotation)).sum(dim=-1).square()).clamp(1e-15, 1)
     rotation_error = torch.rad2deg((1 - 2 * squared_sine).acos())
     cosine = (translation * true_translation).sum(dim=-1).abs() / (
@@ -145,7 +145,7 @@ def recall_area(errors: Tensor, num_degrees: int) -> Tensor:
 def trajectory_error(centres: Tensor, true_centres: Tensor) -> Tensor:
     """Mean distance of camera centres after the best rigid alignment, without scale: (B, V, 3) twice -> (B).
 
-    Without information for two views, which can always be aligned up to their distance; NaN for one.
+    Says nothing for two views, which can always be aligned except for their distance; NaN for one view.
     """
     if centres.shape[1] < 2:
         return centres.new_full(centres.shape[:1], math.nan)

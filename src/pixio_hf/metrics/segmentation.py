@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Intersection over union of semantic segmentation from class histograms pooled over the data set (SPEC 6.3)."""
+"""Intersection over union of semantic segmentation from class histograms pooled over the data set.
+
+See docs/specification.md 6.3.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.arrays import to_class_tensor
-from pixio_hf.losses import check_class_ids
-
+from ..arrays import to_class_tensor
+from ..losses import check_class_ids
 from .stored_rows import RowMetric
 
 ClassMaps = Tensor | np.ndarray | Sequence[Any]
@@ -35,9 +37,10 @@ Returns:
 def segmentation_counts(
     prediction: ClassMaps, reference: ClassMaps, num_labels: int, ignore_index: int = 255
 ) -> Tensor:
-    """Pixels per class of a map and its truth (H, W): intersection, prediction, truth -> (3, num_labels) int64 (SPEC 6.3).
+    """Pixels per class of a map and its truth (H, W): intersection, prediction, truth -> (3, num_labels) int64.
 
-    Pixels whose truth is `ignore_index`, or masked in a masked array, count in none of them.
+    Pixels whose truth is `ignore_index`, or masked in a masked array, count in none of them. See
+    docs/specification.md 6.3.
 
     Raises:
         ValueError: other shapes, or a class that does not exist (the original counts number num_labels as the last one).
@@ -58,10 +61,10 @@ def segmentation_counts(
 
 
 def intersection_over_union(counts: Tensor) -> dict[str, Any]:
-    """Scores in percent from pixels (3, num_labels) summed over images: intersection, prediction, truth (SPEC 6.3).
+    """Scores in percent from pixels (3, num_labels) summed over images: intersection, prediction, truth.
 
     mean_iou is the mean over all classes, absent ones with 0; mean_iou_present over those that the truth holds (NaN
-    when it holds none).
+    when it holds none). See docs/specification.md 6.3.
     """
     intersection, predicted, true = counts.double()
     iou = 100 * intersection / (predicted + true - intersection + 1e-6)

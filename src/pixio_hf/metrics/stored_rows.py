@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""An `evaluate.Metric` that keeps its rows in memory and asks for a folder only where processes share the work."""
+"""An `evaluate.Metric` that keeps its rows in memory and needs a folder only if processes share the work."""
 
 import os
 import tempfile
@@ -37,7 +37,7 @@ def can_write_below(folder: str) -> bool:
     while not place.exists() and place != place.parent:
         place = place.parent
     try:
-        # Asked by doing it: permissions say nothing about read-only and special file systems.
+        # By trying it: permissions say nothing about read-only and special file systems.
         with tempfile.TemporaryFile(dir=place):
             return True
     except OSError:

@@ -1,45 +1,17 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Model cards, all from model_card_template.md: of Meta's released sizes, of our checkpoints, and of what was converted."""
+"""Model cards of Meta's released sizes, of our bundled checkpoints, and of what was converted."""
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-from huggingface_hub import ModelCard, ModelCardData
-
+from ..bundled import bundled_checkpoint, list_bundled
 from ..configuration_pixio import PixioConfig
-from ..hub.folder import META_LICENCE
-from .results import PUBLISHED, ResultTable, measured_results, published_tables
-from .signature import sign_card
-from .texts import OWN_MODELS, PIPELINE_TAGS, usage_code
+from .licences import LICENCES, Licence, meta_licence
+from .rendering import PIPELINE_TAGS, card_metadata, render_card
+from .results import HELD_OUT_ROOMS, PUBLISHED, RESULTS, ResultTable, measured_results, published_tables
 
-CARD_NAMES = (*PUBLISHED, *OWN_MODELS)
-# Licences that the Hub knows by these identifiers and that suit weights.
-LICENCES = (
-    "apache-2.0",
-    "mit",
-    "bsd-2-clause",
-    "bsd-3-clause",
-    "cc0-1.0",
-    "cc-by-4.0",
-    "cc-by-sa-4.0",
-    "cc-by-nc-4.0",
-    "cc-by-nc-sa-4.0",
-    "cc-by-nc-nd-4.0",
-    "cc-by-nd-4.0",
-    "openrail",
-    "openrail++",
-    "creativeml-openrail-m",
-    "bigscience-openrail-m",
-    "mpl-2.0",
-    "gpl-3.0",
-    "lgpl-3.0",
-    "agpl-3.0",
-    "unlicense",
-)
-_TEMPLATE = Path(__file__).with_name("model_card_template.md")
+CARD_NAMES = (*PUBLISHED, *list_bundled())
 _ENCODER_FIELDS = (
     "hidden_size",
     "num_hidden_layers",
@@ -48,39 +20,45 @@ _ENCODER_FIELDS = (
     "n_cls_tokens",
     "patch_size",
 )
-_INTENDED_USE = {
-    "encoder": "Image features for dense prediction, retrieval, classification and 3D, frozen or fine-tuned.",
-    "pretraining": "Reconstruction of masked images, and pre-training that goes on from here.",
-    "distilled": "Image features, and distillation that goes on from here.",
-    "depth": "Metric depth from one image of the kind that the head was trained on.",
-    "segmentation": "Semantic segmentation into the classes that the head was trained on.",
-}
 
 
 def render_checkpoint_card(name: str) -> str:
-    """Signed card of one of CARD_NAMES: Meta's five sizes as one gets them from Meta, or a bundled checkpoint.
+    """Signed card of one of CARD_NAMES: one of Meta's five released sizes, or a bundled checkpoint.
 
     Raises:
         ValueError: another name.
     """
-    if name in OWN_MODELS:
-        return _render_own_card(name)
-    if name not in PUBLISHED:
+    if name not in CARD_NAMES:
         raise ValueError(f"No card {name!r}; choose one of {', '.join(CARD_NAMES)}.")
-    model, config = PUBLISHED[name], PixioConfig.preset(name)
-    how = "Trained by masked reconstruction." if name == "pixio-5b16" else "Distilled by Meta from the 5B model."
-    return _render(
-        _meta_data(model.hub_id, "encoder"),
-        origin="release",
-        title=name,
-        summary=f"{_describe_encoder(config)}, {model.millions:,} million parameters\n"
-        f"({4e-3 * model.millions:.1f} GB in float32, {2e-3 * model.millions:.1f} GB in bfloat16). {how}",
+    if name not in PUBLISHED:
+        return _render_bundled_card(name)
+    model = PUBLISHED[name]
+    return render_card(
+        "released_card.md",
+        # No base_model_relation: the Hub has no value for a change of format alone.
+        card_metadata("encoder", meta_licence(model.hub_id), base_model=model.hub_id),
+        config=PixioConfig.preset(name),
         hub_id=model.hub_id,
         original_file=model.original_file,
+        millions=model.millions,
+        kind="encoder",
         folder=name,
         size=name,
-        published=published_tables(name),
-        **_describe_use("encoder", name, config),
+        tables=published_tables(name),
+    )
+
+
+def _render_bundled_card(name: str) -> str:
+    model = RESULTS[name]
+    scores = {"model_name": name, "eval_results": measured_results(name)}
+    return render_card(
+        f"{name}.md",
+        card_metadata(model["kind"], Licence("apache-2.0"), *model["tags"], **scores),
+        config=PixioConfig.from_pretrained(bundled_checkpoint(name)),
+        paper=PixioConfig(),
+        held_out=HELD_OUT_ROOMS,
+        model=model,
+        results=RESULTS,
     )
 
 
@@ -106,71 +84,20 @@ def render_conversion_card(
             f"Unknown licence {license!r}; expected one of {', '.join(LICENCES)}, or none for Meta's licence."
         )
     size = _find_published_size(config) if license is None else None
-    data = ModelCardData(license=license) if license else _meta_data(PUBLISHED[size].hub_id if size else None, kind)
-    data.pipeline_tag, data.library_name, data.tags = PIPELINE_TAGS[kind], "transformers", ["pixio", "converted"]
-    parts = {
-        "encoder": "Encoder",
-        "pretraining": "Encoder and pre-training decoder",
-        "distilled": "Encoder and projection head of distillation",
-        "depth": f"Metric depth model ({config.head_type} head)",
-        "segmentation": f"Semantic segmentation model ({config.head_type} head, {config.num_labels} classes)",
-    }
-    size_text = f" of size {size}" if size else ""
-    return _render(
-        data,
-        origin="conversion",
-        own_license=license,
+    hub_id = PUBLISHED[size].hub_id if size else None
+    licence = Licence(license) if license else meta_licence(hub_id)
+    return render_card(
+        "converted_card.md",
+        card_metadata(kind, licence, "converted", base_model=hub_id),
+        config=config,
+        kind=kind,
+        task=PIPELINE_TAGS[kind],
+        own_licence=license,
         title=_as_text(folder_name),
-        summary=f"{parts[kind]}{size_text}, converted by pixio-hf. {_describe_encoder(config)}.",
+        folder=folder_name.encode(errors="replace").decode(),
         size=size,
-        published=published_tables(size) if size and kind == "encoder" else [],
+        tables=published_tables(size) if size and kind == "encoder" else [],
         conversion=_describe_conversion(report),
-        **_describe_use(kind, folder_name.encode(errors="replace").decode(), config),
-    )
-
-
-def validate_card(text: str) -> None:
-    """Check a card without the Hub: its metadata parse and are complete, and their values are among those the Hub knows.
-
-    Raises:
-        ValueError: names every fault.
-    """
-    try:
-        data = ModelCard(text).data.to_dict()
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise ValueError(f"The metadata of the card cannot be read: {error}") from error
-    faults = [f"{key} is missing" for key in ("license", "library_name", "pipeline_tag", "tags") if not data.get(key)]
-    if data.get("library_name") not in (None, "transformers"):
-        faults.append(f"library_name is {data['library_name']!r} instead of 'transformers'")
-    if data.get("pipeline_tag") not in (None, *PIPELINE_TAGS.values()):
-        faults.append(f"unknown pipeline_tag {data['pipeline_tag']!r}")
-    if data.get("license") == "other":
-        faults += [f"license other needs {key}" for key in ("license_name", "license_link") if not data.get(key)]
-    elif data.get("license") and data["license"] not in LICENCES:
-        faults.append(f"unknown license {data['license']!r}")
-    if faults:
-        raise ValueError(f"The card is not valid: {'; '.join(faults)}.")
-
-
-def _render_own_card(name: str) -> str:
-    text = OWN_MODELS[name]
-    data = ModelCardData(
-        license="apache-2.0",
-        library_name="transformers",
-        pipeline_tag=text.pipeline_tag,
-        tags=["pixio", *text.tags],
-        model_name=name,
-        eval_results=measured_results(name),
-    )
-    return _render(
-        data,
-        origin="own",
-        title=name,
-        summary=text.summary,
-        code=text.code,
-        intended_use=text.intended_use,
-        sections=text.sections,
-        limits=text.limits,
     )
 
 
@@ -181,49 +108,6 @@ def _find_published_size(config: PixioConfig) -> str | None:
         if all(getattr(config, field) == getattr(preset, field) for field in _ENCODER_FIELDS):
             return name
     return None
-
-
-def _meta_data(hub_id: str | None, kind: str) -> ModelCardData:
-    # No base_model_relation: the Hub has no value for a change of format alone.
-    return ModelCardData(
-        license="other",
-        license_name=META_LICENCE,
-        license_link=f"https://huggingface.co/{hub_id or PUBLISHED['pixio-h16'].hub_id}",
-        library_name="transformers",
-        pipeline_tag=PIPELINE_TAGS[kind],
-        tags=["pixio"],
-        base_model=hub_id,
-    )
-
-
-def _render(data: ModelCardData, *, published: list[ResultTable] | None = None, **fields: Any) -> str:
-    optional = {"sections": {}, "conversion": "", "own_license": None}
-    card = ModelCard.from_template(
-        data, template_path=str(_TEMPLATE), **{**optional, **fields, "published": published or []}
-    )
-    validate_card(str(card))
-    return sign_card(str(card))
-
-
-def _describe_encoder(config: PixioConfig) -> str:
-    return (
-        "A vision transformer of Pixio\n([arXiv 2512.15715](https://arxiv.org/abs/2512.15715)): "
-        f"{config.num_hidden_layers} blocks, width {config.hidden_size}, {config.num_attention_heads} heads,"
-        f" {config.n_cls_tokens} class tokens,\npatches of {config.patch_size} x {config.patch_size} pixels, native size"
-        f" {config.image_size} x {config.image_size}"
-    )
-
-
-def _describe_use(kind: str, folder_name: str, config: PixioConfig) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "code": usage_code(kind, folder_name, config),
-        "intended_use": _INTENDED_USE[kind],
-        "min_depth": f"{config.min_depth:g}",
-        "max_depth": f"{config.max_depth:g}",
-        "patch_size": config.patch_size,
-        "image_size": config.image_size,
-    }
 
 
 def _describe_conversion(report: Mapping[str, Any]) -> str:
@@ -269,7 +153,7 @@ def _list_fields(values: Mapping[str, Any]) -> str:
 
 
 def _as_text(text: str) -> str:
-    """Text from outside that starts no markup."""
+    """Text from outside, with markup escaped."""
     return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", _as_line(text))
 
 

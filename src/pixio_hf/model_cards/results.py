@@ -1,13 +1,26 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Numbers of the model cards: the paper's, which pixio-hf has not measured, and those measured on our own checkpoints."""
+"""Numbers of the model cards, from results.json: the paper's, which pixio-hf has not measured, and ours.
+
+`paper` holds what "In Pursuit of Pixel Supervision for Visual Pre-training" (arXiv 2512.15715 v1) prints, as it prints it;
+the rest is about our own checkpoints, how they were trained and what was measured on held-out synthetic rooms with the
+commands that stand in the cards.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from huggingface_hub import EvalResult
 
 from ..bundled import OFFICIAL
+from ..text_files import read_json_object
 
-HELD_OUT_ROOMS = "512 rooms of seeds 20000000 to 20000511"
+RESULTS: dict[str, Any] = read_json_object(Path(__file__).with_name("results.json"))
+_ROOMS = RESULTS["rooms"]
+HELD_OUT_ROOMS = (
+    f"{_ROOMS['num_held_out']} rooms of seeds {_ROOMS['first_held_out']} to"
+    f" {_ROOMS['first_held_out'] + _ROOMS['num_held_out'] - 1}"
+)
 
 
 @dataclass(frozen=True)
@@ -22,9 +35,6 @@ class ResultTable:
         head, *body = (f"| {' | '.join(cells)} |" for cells in (self.columns, *self.rows))
         table = "\n".join([head, "|---" * len(self.columns) + "|", *body])
         return f"{self.title}:\n\n{table}" if self.title else table
-
-
-# ---- Published: "In Pursuit of Pixel Supervision for Visual Pre-training", arXiv 2512.15715 v1. Never our measurement.
 
 
 @dataclass(frozen=True)
@@ -53,50 +63,11 @@ class PublishedModel:
         return ResultTable("Table 8 of the paper", ("task", "metric", "published"), rows)
 
 
-PUBLISHED = {
-    "pixio-b16": PublishedModel(*OFFICIAL["pixio-b16"], "64.0", "0.373", "45.5", "79.9"),
-    "pixio-l16": PublishedModel(*OFFICIAL["pixio-l16"], "67.7", "0.286", "49.3", "81.7"),
-    "pixio-h16": PublishedModel(*OFFICIAL["pixio-h16"], "63.2", "0.268", "50.2", "82.2"),
-    "pixio-1b16": PublishedModel(*OFFICIAL["pixio-1b16"], "66.4", "0.247", "50.8", "82.5"),
-    "pixio-5b16": PublishedModel(*OFFICIAL["pixio-5b16"], "68.4", "0.238", "50.2", "82.0"),
-}
+PUBLISHED = {name: PublishedModel(*OFFICIAL[name], **row) for name, row in RESULTS["paper"]["table_8"].items()}
 # The paper's other comparisons were made with H/16.
-PUBLISHED_H16 = (
-    ResultTable(
-        "Table 1, metric depth with a frozen encoder",
-        ("data, head", "RMSE (m)", "delta1 (%)"),
-        (
-            ("NYUv2, DPT", "0.268", "95.5"),
-            ("NYUv2, linear", "0.366", "90.8"),
-            ("KITTI, DPT", "2.210", "96.7"),
-            ("KITTI, linear", "3.494", "90.3"),
-        ),
-    ),
-    ResultTable(
-        "Table 4, semantic segmentation with a frozen encoder, mIoU (%)",
-        ("head", "ADE20K", "VOC", "LoveDA"),
-        (("DPT", "53.6", "85.9", "54.7"), ("linear", "50.2", "82.2", "53.9")),
-    ),
-    ResultTable(
-        "Table 2, zero-shot relative depth after training the whole model as Depth Anything V2 does (on DA-2K: 97.3)",
-        ("data", "relative error", "delta1 (%)"),
-        (
-            ("NYU", "0.041", "98.0"),
-            ("KITTI", "0.083", "93.4"),
-            ("DIODE, indoor", "0.034", "98.6"),
-            ("DIODE, outdoor", "0.075", "94.3"),
-            ("Sintel", "0.535", "75.8"),
-        ),
-    ),
-    ResultTable(
-        "Table 3, reconstruction from two views with MapAnything",
-        ("data", "scale rel", "points rel", "points tau", "pose auc5", "depth rel", "depth tau"),
-        (
-            ("ScanNet++ v2", "0.029", "0.041", "78.8", "80.5", "0.042", "72.4"),
-            ("ETH3D", "0.160", "0.120", "51.3", "37.8", "0.080", "34.6"),
-            ("TartanAirV2", "0.224", "0.185", "34.1", "38.4", "0.111", "26.7"),
-        ),
-    ),
+PUBLISHED_H16 = tuple(
+    ResultTable(table["title"], tuple(table["columns"]), tuple(map(tuple, table["rows"])))
+    for table in RESULTS["paper"]["tables_of_h16"]
 )
 
 
@@ -105,70 +76,52 @@ def published_tables(name: str) -> list[ResultTable]:
     return [PUBLISHED[name].table(), *(PUBLISHED_H16 if name == "pixio-h16" else ())]
 
 
-# ---- Measured by us on held-out synthetic rooms; the commands stand in the cards.
+class PublishedDepth(NamedTuple):
+    """RMSE in metres and delta1 in percent, as the paper prints them; delta1 is None where it gives none."""
+
+    rmse: str
+    delta1: str | None
 
 
-@dataclass(frozen=True)
-class DepthResult:
-    """Metric depth of one model over HELD_OUT_ROOMS; rmse in metres."""
+def find_published_depth(hub_id: str, data: str, head_type: str) -> PublishedDepth | None:
+    """The paper's depth of a checkpoint of the Hub with a frozen encoder, or None where it has none (Tables 1 and 8).
 
-    delta1: float
-    abs_rel: float
-    rmse: float
-
-
-FINE_TUNED_FROM_THIRD_STAGE = DepthResult(0.932, 0.100, 0.405)
-BUNDLED_DEPTH = DepthResult(0.939, 0.096, 0.391)
-FINE_TUNED_FROM_FIRST_STAGE = DepthResult(0.920, 0.104, 0.423)
-FINE_TUNED_FROM_RANDOM = DepthResult(0.922, 0.103, 0.418)
-FROZEN_PIXIO_TINY = DepthResult(0.867, 0.122, 0.506)
-FROZEN_STAGE_2 = DepthResult(0.856, 0.127, 0.527)
-FROZEN_RANDOM = DepthResult(0.809, 0.143, 0.596)
-MEAN_DEPTH = DepthResult(0.388, 0.375, 1.323)
-
-MASKED_PIXEL_LOSS = 0.406
-MASKED_PIXEL_LOSS_STAGE_2 = 0.417
-MASKED_PIXEL_LOSS_OF_MEAN_COLOR = 1.130
-
-
-def depth_table(first_column: str, results: dict[str, DepthResult]) -> ResultTable:
-    """Table of depth results; each label names what was measured."""
-    rows = tuple(
-        (label, f"{result.delta1:.3f}", f"{result.abs_rel:.3f}", f"{result.rmse:.3f}")
-        for label, result in results.items()
-    )
-    return ResultTable("", (first_column, "delta1", "abs_rel", "rmse (m)"), rows)
+    Args:
+        data: "NYUv2" or "KITTI".
+        head_type: "dpt" or "linear".
+    """
+    # The checkpoints that Pixio is compared with are those of the names and sizes in Table 1.
+    table_1 = {PUBLISHED["pixio-h16"].hub_id: PUBLISHED_H16[0].rows, **RESULTS["paper"]["table_1_of_others"]}
+    if hub_id in table_1:
+        setting = f"{data}, {'DPT' if head_type == 'dpt' else head_type}"
+        return next(PublishedDepth(rmse, delta1) for name, rmse, delta1 in table_1[hub_id] if name == setting)
+    for model in PUBLISHED.values():
+        if model.hub_id == hub_id and (data, head_type) == ("NYUv2", "dpt"):
+            return PublishedDepth(model.nyuv2_rmse, None)
+    return None
 
 
 def measured_results(name: str) -> list[EvalResult]:
     """What we measured on a bundled checkpoint, for the `model-index` of its card."""
-    if name == "pixio-tiny-depth":
-        return _depth_results("Metric depth from one image", BUNDLED_DEPTH)
-    task = "Metric depth from one image, encoder frozen, DPT head trained for 600 steps"
-    loss = _result(
-        "image-feature-extraction",
-        "Reconstruction of masked patches",
-        "masked_pixel_loss",
-        "mean squared error of masked pixels, ImageNet normalisation",
-        MASKED_PIXEL_LOSS,
-    )
-    return [loss, *_depth_results(task, FROZEN_PIXIO_TINY)]
-
-
-def _depth_results(task_name: str, result: DepthResult) -> list[EvalResult]:
-    named = {"delta1": "delta1", "abs_rel": "absolute relative error", "rmse": "RMSE (m)"}
-    return [
-        _result("depth-estimation", task_name, metric, metric_name, getattr(result, metric))
-        for metric, metric_name in named.items()
-    ]
+    task, model, losses = "Metric depth from one image", "pixio_tiny_depth", []
+    if name == "pixio-tiny":
+        task += f", encoder frozen, DPT head trained for {RESULTS['pixio-tiny-depth']['frozen_steps']} steps"
+        model = "frozen_pixio_tiny"
+        metric = ("masked_pixel_loss", "mean squared error of masked pixels, ImageNet normalisation")
+        value = RESULTS["masked_pixel_loss"]["pixio_tiny"]
+        losses = [_result("image-feature-extraction", "Reconstruction of masked patches", *metric, value)]
+    names = {"delta1": "delta1", "abs_rel": "absolute relative error", "rmse": "RMSE (m)"}
+    scores = RESULTS["depth"][model]
+    return losses + [_result("depth-estimation", task, key, names[key], value) for key, value in scores.items()]
 
 
 def _result(task: str, task_name: str, metric: str, metric_name: str, value: float) -> EvalResult:
+    size = f"{_ROOMS['image_size']} x {_ROOMS['image_size']}"
     return EvalResult(
         task_type=task,
         task_name=task_name,
         dataset_type="synthetic-rooms",
-        dataset_name=f"Synthetic rooms, held out ({HELD_OUT_ROOMS}, 128 x 128)",
+        dataset_name=f"Synthetic rooms, held out ({HELD_OUT_ROOMS}, {size})",
         metric_type=metric,
         metric_name=metric_name,
         metric_value=value,

@@ -5,23 +5,25 @@ They are computer-made, not photographs. They serve to train and test depth esti
 downloaded; numbers measured on them say nothing about a benchmark of photographs.
 """
 
-from pixio_hf.synthetic.datasets import (
+from .datasets import (
     SYNTHETIC_DATASETS,
     SyntheticSceneDataset,
     iterable_scenes,
 )
-from pixio_hf.synthetic.rendering import (
+from .rendering import (
     RGBDBatch,
     build_scene,
     render_scene,
     render_scenes,
 )
-from pixio_hf.synthetic.scenes import SceneKind
-from pixio_hf.synthetic.seeds import (
+from .scenes import SceneKind
+from .seeds import (
     HELD_OUT_SEEDS,
     SCENE_GENERATOR_VERSION,
     TRAIN_SEEDS,
 )
+from .view_sets import SyntheticViewSet
+from .views import SceneViews, ViewMotion, render_views
 
 __all__ = [
     "HELD_OUT_SEEDS",
@@ -30,9 +32,13 @@ __all__ = [
     "TRAIN_SEEDS",
     "RGBDBatch",
     "SceneKind",
+    "SceneViews",
     "SyntheticSceneDataset",
+    "SyntheticViewSet",
+    "ViewMotion",
     "build_scene",
     "iterable_scenes",
     "render_scene",
     "render_scenes",
+    "render_views",
 ]

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pixio_hf.synthetic.disk_cache import SceneSetKey, open_or_render
-from pixio_hf.synthetic.rendering import check_request, open_photographs, render_scenes
-from pixio_hf.synthetic.scenes import SceneKind
-from pixio_hf.synthetic.seeds import HELD_OUT_SEEDS, SCENE_GENERATOR_VERSION, TRAIN_SEEDS
+from .disk_cache import SceneSetKey, open_or_render
+from .rendering import check_request, open_photographs, render_scenes
+from .scenes import SceneKind
+from .seeds import HELD_OUT_SEEDS, SCENE_GENERATOR_VERSION, TRAIN_SEEDS
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -101,7 +101,7 @@ class SyntheticSceneDataset(Dataset):
     def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
         positions = [self._position(index) for index in indices]
         if self._cached is not None:
-            images, depth = self._cached
+            images, depth = self._cached["images"], self._cached["depth"]
             return [
                 {
                     "image": torch.from_numpy(images[position].copy()),

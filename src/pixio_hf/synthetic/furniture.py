@@ -7,14 +7,14 @@ its footprint (width along x, depth along z) in metres.
 
 from dataclasses import dataclass
 
-from pixio_hf.synthetic.scenes import (
+from .scenes import (
     Material,
     Primitive,
     Texture,
     Vector,
 )
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder, sphere
+from .seeds import SeededDraws
+from .solids import box, cylinder, sphere
 
 WOODS: tuple[Vector, ...] = (
     (0.62, 0.44, 0.28),

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixio_hf.synthetic.scenes import ImageFormation
+from .scenes import ImageFormation
 
 # ITU T.81, tables K.1 and K.2, which every encoder scales by its quality.
 _LUMA_STEPS = (

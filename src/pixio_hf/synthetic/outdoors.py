@@ -3,7 +3,7 @@
 
 import math
 
-from pixio_hf.synthetic.scenes import (
+from .scenes import (
     Camera,
     Material,
     Primitive,
@@ -11,8 +11,8 @@ from pixio_hf.synthetic.scenes import (
     Texture,
     Vector,
 )
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder, place, sphere
+from .seeds import SeededDraws
+from .solids import box, cylinder, place, sphere
 
 OUTDOOR_MAX_DEPTH = 80.0
 """Outdoor pixels further away than this (metres), and the sky, have depth 0, that is no depth."""

@@ -11,9 +11,9 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from pixio_hf.listings import find_files, photo_endings
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.textures import TexturePoints, smooth_noise
+from ..listings import find_files, photo_endings
+from .seeds import SeededDraws
+from .textures import TexturePoints, smooth_noise
 
 SIDE = 128
 """Side in texels of a picture; a surface far away is looked up in halved ones."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.scenes import Primitive, Scene, Shape
+from .scenes import Primitive, Scene, Shape
 
 NEAR = 0.05
 SKY_ID, SHELL_ID = 255, 0

@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixio_hf.synthetic.image_formation import form_image
-from pixio_hf.synthetic.outdoors import build_street
-from pixio_hf.synthetic.photographs import Photographs, draw_pictures, load_photographs
-from pixio_hf.synthetic.raycasting import PixelGrid
-from pixio_hf.synthetic.rooms import build_room
-from pixio_hf.synthetic.scenes import SCENE_KINDS, Scene, SceneKind
-from pixio_hf.synthetic.seeds import SCENE_GENERATOR_VERSION, SeededDraws
-from pixio_hf.synthetic.shading import (
+from .image_formation import form_image
+from .outdoors import build_street
+from .photographs import Photographs, draw_pictures, load_photographs
+from .raycasting import PixelGrid
+from .rooms import build_room
+from .scenes import SCENE_KINDS, Scene, SceneKind
+from .seeds import SCENE_GENERATOR_VERSION, SeededDraws
+from .shading import (
     cast_shadows,
     color_surface,
     light_surface,
@@ -26,9 +26,9 @@ from pixio_hf.synthetic.shading import (
     paint_sky,
     spread_haze,
 )
-from pixio_hf.synthetic.surfaces import MAX_PRIMITIVES, describe_surface
-from pixio_hf.synthetic.tracing import trace_image
-from pixio_hf.synthetic.varied import build_varied_scene
+from .surfaces import MAX_PRIMITIVES, describe_surface
+from .tracing import trace_image
+from .varied import build_varied_scene
 
 
 class RGBDBatch(NamedTuple):

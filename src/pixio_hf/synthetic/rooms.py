@@ -3,10 +3,10 @@
 
 import math
 
-from pixio_hf.synthetic import furniture
-from pixio_hf.synthetic.floor_plans import FloorPlan
-from pixio_hf.synthetic.furniture import Piece
-from pixio_hf.synthetic.scenes import (
+from ..synthetic import furniture
+from .floor_plans import FloorPlan
+from .furniture import Piece
+from .scenes import (
     Camera,
     Material,
     Primitive,
@@ -14,8 +14,8 @@ from pixio_hf.synthetic.scenes import (
     Texture,
     Vector,
 )
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder, place
+from .seeds import SeededDraws
+from .solids import box, cylinder, place
 
 ROOM_MAX_DEPTH = 10.0
 """Room pixels further away than this (metres) have depth 0, that is no depth."""

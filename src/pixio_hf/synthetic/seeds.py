@@ -33,6 +33,10 @@ class SeededDraws:
         self._generator = torch.Generator(device="cpu").manual_seed(seed)
         self._values: list[float] = []
 
+    def sides(self, low: float, high: float) -> tuple[float, float, float]:
+        """Three numbers in [low, high): a size in x, y and z."""
+        return self.uniform(low, high), self.uniform(low, high), self.uniform(low, high)
+
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         if not self._values:
             self._values = torch.rand(_DRAWS_AT_ONCE, generator=self._generator, dtype=torch.float64).tolist()

@@ -5,8 +5,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.photographs import Photographs
-from pixio_hf.synthetic.raycasting import (
+from .photographs import Photographs
+from .raycasting import (
     SHELL_ID,
     SKY_ID,
     PixelGrid,
@@ -17,14 +17,14 @@ from pixio_hf.synthetic.raycasting import (
     primitive_interval,
     shadow_hulls,
 )
-from pixio_hf.synthetic.scenes import Primitive, Scene, Shape, Texture
-from pixio_hf.synthetic.surfaces import (
+from .scenes import Primitive, Scene, Shape, Texture
+from .surfaces import (
     MAX_PRIMITIVES,
     Surface,
     shell_material_ids,
 )
-from pixio_hf.synthetic.textures import TEXTURES, TexturePoints, smooth_noise
-from pixio_hf.synthetic.tracing import TracedImage
+from .textures import TEXTURES, TexturePoints, smooth_noise
+from .tracing import TracedImage
 
 _OCCLUSION_RADIUS = 0.3
 """Corners are darker within this distance (metres)."""

@@ -4,7 +4,7 @@
 import math
 from dataclasses import replace
 
-from pixio_hf.synthetic.scenes import Material, Primitive, Shape
+from .scenes import Material, Primitive, Shape
 
 
 def box(

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.raycasting import SHELL_ID, part_rotation
-from pixio_hf.synthetic.scenes import Scene, Shape
-from pixio_hf.synthetic.tracing import TracedImage
+from .raycasting import SHELL_ID, part_rotation
+from .scenes import Scene, Shape
+from .tracing import TracedImage
 
 MAX_PRIMITIVES = 249
 _ROOM_MATERIALS = (0, 250, 251, 252, 253, 254)

@@ -12,7 +12,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.scenes import Texture
+from .scenes import Texture
 
 _LATTICE = 64
 

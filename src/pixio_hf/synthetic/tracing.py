@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixio_hf.synthetic.raycasting import (
+from .raycasting import (
     PixelGrid,
     RayFrame,
     Rectangle,
@@ -17,7 +17,7 @@ from pixio_hf.synthetic.raycasting import (
     covered_rectangles,
     part_rotation,
 )
-from pixio_hf.synthetic.scenes import Primitive, Scene
+from .scenes import Primitive, Scene
 
 # Where sky pixels are put for shading, metres; finite so that no arithmetic overflows.
 _SKY_DISTANCE = 1e4

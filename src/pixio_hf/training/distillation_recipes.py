@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Recipes of distillation, the paper's by the sizes of teacher and student (SPEC 4.3)."""
+"""Recipes of distillation, the paper's by the sizes of teacher and student (docs/specification.md 4.3)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,8 @@ class DistillationRecipe:
     base_learning_rate: float
 
 
-# SPEC 4.3: 400 epochs of 1605 steps, 40 of them warm-up; 128 GPUs of 64 images, at which the rate becomes 1e-3.
+# docs/specification.md 4.3: 400 epochs of 1605 steps, 40 of them warm-up; 128 GPUs of 64 images, at which the rate becomes
+# 1e-3.
 LARGE_STUDENT = DistillationRecipe(
     mask_ratio=0.5,
     mask_grid_size=4,

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Recipes of pre-training: the paper's two (SPEC 3.3), its ablation setting, the MAE baseline, and ours for pixio-tiny."""
+"""Recipes of pre-training: the paper's two (docs/specification.md 3.3), its ablations', MAE, ours for pixio-tiny."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -10,12 +10,12 @@ from typing import Any
 class PretrainingRecipe:
     """What differs between pre-trainings; the rate is that of a total batch of 256 images.
 
-    What the paper's recipes share stands in the presets: mask ratio 0.75, a decoder of 32 blocks of 512.
+    What the paper's recipes have in common is in the presets: mask ratio 0.75, a decoder of 32 blocks of 512.
     """
 
     preset: str
     dataset: str | None  # None: has to be given
-    num_processes: int  # that the recipe was made for; the learning rate follows the batch that is really used
+    num_processes: int  # for which the recipe was made; the learning rate follows from the batch in use
     batch_size: int  # images per process and forward pass
     num_workers: int  # per process
     num_steps: int
@@ -34,7 +34,7 @@ class PretrainingRecipe:
     decoder_hidden_size: int | None = None
     decoder_num_hidden_layers: int | None = None
     decoder_num_attention_heads: int | None = None
-    # What data.curation.CurationTests keep (SPEC 3.5).
+    # What data.curation.CurationTests keep (docs/specification.md 3.5).
     min_histogram_score: float | None = None
     min_resolution: int | None = None
     soft_sampling: bool = False
@@ -44,7 +44,7 @@ class PretrainingRecipe:
         return self.batch_size * self.num_processes
 
 
-# SPEC 3.3, first column: epochs of 1605 steps; shuffle buffer: SPEC 3.4.
+# docs/specification.md 3.3, first column: epochs of 1605 steps; shuffle buffer: docs/specification.md 3.4.
 H16_IMAGENET = PretrainingRecipe(
     preset="pixio-h16",
     dataset="timm/imagenet-1k-wds",
@@ -58,7 +58,7 @@ H16_IMAGENET = PretrainingRecipe(
     drop_path_rate=0.4,
     shuffle_buffer=10_000,
 )
-# SPEC 3.3, second column, with the thresholds of SPEC 3.5.
+# docs/specification.md 3.3, second column, with the thresholds of docs/specification.md 3.5.
 WEB_5B16 = replace(
     H16_IMAGENET,
     preset="pixio-5b16",
@@ -99,7 +99,7 @@ RECIPES: Mapping[str, PretrainingRecipe] = {
 
 
 def choose_recipe(name: str, given: Mapping[str, Any]) -> PretrainingRecipe:
-    """The named recipe, with given values in place of its own; None and names that no recipe has are passed over.
+    """The named recipe, with given values in place of its own; None and unknown names are ignored.
 
     Raises:
         ValueError: unknown recipe, no data set, or a warm-up that is not shorter than the run.

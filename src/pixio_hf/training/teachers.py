@@ -1,23 +1,23 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Teachers of a distillation: Pixio or another ViT of transformers, reduced to images in, tokens out (SPEC 4.1)."""
+"""Teachers of a distillation: Pixio or another ViT, reduced to images in, tokens out (docs/specification.md 4.1)."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoImageProcessor, AutoModel
+from transformers import AutoConfig
 
+from ..bundled import find_checkpoint
 from ..configuration_pixio import PixioConfig
 from ..image_processing_pixio import PixioImageProcessor
-from ..vit_families import FINAL_NORMS, encode_whole, find_lacking_weights, square_side, stop_masking
+from ..vit_encoders import FAMILIES, STATED, VitEncoder, find_normalization, load_model, square_side
 
 
 class DistillationTeacher(nn.Module):
     """Frozen ViT: (B, 3, S, S) uint8 -> class tokens and patches (B, num_class_tokens + N, hidden_size).
 
-    Tokens come from the last block, before the final LayerNorm (SPEC 4.1). Class tokens are Pixio's n_cls_tokens, or the
-    CLS token of other ViTs, which PixioForDistillation compares with each class token of the student. Register tokens are
-    left out: they are scratch space of that ViT, not features.
+    Tokens come from the last block, before the final LayerNorm (docs/specification.md 4.1). Another ViT than Pixio has one
+    class token, which PixioForDistillation compares with each class token of the student.
     """
 
     def __init__(self, model: Any, image_size: int | None, image_mean: list[float], image_std: list[float]):
@@ -27,23 +27,14 @@ class DistillationTeacher(nn.Module):
             ValueError: an unsupported kind of model, or an image size that is no multiple of its patch size.
         """
         super().__init__()
-        config = model.config
-        if config.model_type not in FINAL_NORMS:
-            raise ValueError(
-                f"A {config.model_type!r} model cannot be a teacher; these can: {', '.join(FINAL_NORMS)}."
-            )
-        setattr(model, FINAL_NORMS[config.model_type], nn.Identity())
-        stop_masking(config)
-        self.model = model.eval().requires_grad_(False)
-        self.hidden_size: int = config.hidden_size
-        self.patch_size = square_side(config.patch_size)
-        self.image_size = square_side(config.image_size) if image_size is None else image_size
+        self.encoder = VitEncoder(model, has_final_norm=False).eval().requires_grad_(False)
+        self.hidden_size, self.patch_size = self.encoder.hidden_size, self.encoder.patch_size
+        self.num_class_tokens = self.encoder.num_class_tokens
+        self.image_size = square_side(model.config.image_size) if image_size is None else image_size
         if self.image_size < 1 or self.image_size % self.patch_size:
             raise ValueError(
                 f"The teacher's image size {self.image_size} must be a multiple of its patch size {self.patch_size}."
             )
-        self.num_class_tokens: int = getattr(config, "n_cls_tokens", 1)
-        self.num_registers: int = getattr(config, "num_register_tokens", 0)
         self.processor = PixioImageProcessor(
             size={"height": self.image_size, "width": self.image_size}, image_mean=image_mean, image_std=image_std
         )
@@ -81,13 +72,12 @@ class DistillationTeacher(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Resize and normalise images as the teacher needs them, and encode them whole."""
         pixel_values = self.processor(images, return_tensors="pt").pixel_values
-        tokens = encode_whole(self.model, pixel_values).last_hidden_state
-        first_patch = self.num_class_tokens + self.num_registers
-        return torch.cat((tokens[:, : self.num_class_tokens], tokens[:, first_patch:]), dim=1)
+        (tokens,) = self.encoder(pixel_values, [self.encoder.num_hidden_layers - 1])
+        return torch.cat((tokens.class_tokens, tokens.patch_tokens), dim=1)
 
 
 def load_teacher(source: str, image_size: int | None = None) -> DistillationTeacher:
-    """Load a teacher from a folder or Hub id, with the normalisation of its image processor.
+    """Load a teacher from a folder, Hub id or bundled name, with the normalisation of its image processor.
 
     Args:
         image_size: side in pixels of the images it sees; None: its configuration's.
@@ -95,25 +85,15 @@ def load_teacher(source: str, image_size: int | None = None) -> DistillationTeac
     Raises:
         ValueError: an unsupported kind of model, weights that its checkpoint lacks, or no image processor.
     """
-    model_type = AutoConfig.from_pretrained(source).model_type
-    if model_type not in FINAL_NORMS:  # before any weight is loaded
-        raise ValueError(f"{source!r} is a {model_type!r} model; a teacher must be one of {', '.join(FINAL_NORMS)}.")
-    model, info = AutoModel.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
-    if missing := find_lacking_weights(info["missing_keys"]):
+    config = AutoConfig.from_pretrained(find_checkpoint(source))
+    if config.model_type not in FAMILIES:  # before any weight is loaded
         raise ValueError(
-            f"The teacher {source!r} lacks weights: {', '.join(missing[:4])}. Is its checkpoint complete?"
+            f"{source!r} is a {config.model_type!r} model; a teacher must be one of {', '.join(FAMILIES)}."
         )
-    try:
-        processor = AutoImageProcessor.from_pretrained(source)
-    except (OSError, ValueError) as error:
+    model, normalization = load_model(source, config), find_normalization(source, config.model_type)
+    if normalization.source != STATED:
         raise ValueError(
             f"The teacher {source!r} has no image processor that tells its normalisation; add its"
-            f" preprocessor_config.json. ({error})"
-        ) from error
-    normalizes = processor.do_normalize
-    return DistillationTeacher(
-        model,
-        image_size,
-        list(processor.image_mean) if normalizes else [0.0] * 3,
-        list(processor.image_std) if normalizes else [1.0] * 3,
-    )
+            " preprocessor_config.json."
+        )
+    return DistillationTeacher(model, image_size, normalization.mean, normalization.std)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..shown_text import plot_text
+from .panels import make_figure
 
 ROW_WIDTH = 14.0  # inches
 ROW_TEXT = 0.6  # inches for the title above a row and the names below it
 LEGEND_COLUMNS, LEGEND_LINE = 8, 0.19  # entries side by side, inches
-WORST_SHOWN_ERROR = 0.5  # of the true depth, where the colours of the error map end
+WORST_SHOWN_ERROR = 0.5  # of the true depth: the error at which the colours end
 NOT_COUNTED = "#d5d8dc"
 WRONG, RIGHT = np.array([214, 40, 40], dtype=np.uint8), np.array([245, 245, 245], dtype=np.uint8)
 
@@ -27,16 +28,6 @@ class Case:
     photo: np.ndarray
     prediction: np.ndarray
     truth: np.ndarray
-
-
-def load_matplotlib() -> tuple[Any, Any]:
-    """matplotlib's Figure and Agg canvas; ValueError where it is not installed."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ValueError("Pictures need matplotlib: pip install 'pixio-hf[demo]', or ask for none.") from error
-    return Figure, FigureCanvasAgg
 
 
 def draw_depth_cases(heading: str, cases: Sequence[Case], limits: tuple[float, float]) -> bytes:
@@ -90,7 +81,7 @@ def draw_class_cases(
 
 
 def class_colors(num_classes: int) -> np.ndarray:
-    """Colours that neighbouring class numbers tell apart: (num_classes, 3) uint8, the same for every run."""
+    """Colours that tell neighbouring class numbers apart: (num_classes, 3) uint8, the same for every run."""
     # Steps of the golden ratio around the colour circle never come close to a recent hue.
     hues = (0.618034 * np.arange(num_classes) + 0.6) % 1
     levels = [(0.55, 0.9), (0.85, 0.65), (0.45, 0.65)]
@@ -101,12 +92,10 @@ def class_colors(num_classes: int) -> np.ndarray:
 def _start_page(
     heading: str, cases: Sequence[Case], columns: Sequence[str], legend_height: float = 0.0
 ) -> tuple[Any, Any]:
-    figure_class, canvas_class = load_matplotlib()
     panel = ROW_WIDTH / (len(columns) + 0.5)
     heights = [panel * min(case.photo.shape[0] / case.photo.shape[1], 2.0) + ROW_TEXT for case in cases]
     size = (ROW_WIDTH, sum(heights) + 1.0 + legend_height)
-    figure = figure_class(figsize=size, dpi=110, layout="constrained", facecolor="white")
-    canvas_class(figure)
+    figure = make_figure(figsize=size, dpi=110, layout="constrained", facecolor="white")
     figure.suptitle(plot_text(heading, 400), fontsize=13, fontweight="bold")
     axes = figure.subplots(len(cases), len(columns), squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, case in zip(axes, cases, strict=True):

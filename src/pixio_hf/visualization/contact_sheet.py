@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import PIL.Image
 
-from ..cli.data_splits import Split
-from ..cli.data_survey import ClassSurvey, DepthSurvey
-from ..cli.mask_survey import MaskSurvey
 from ..data.labelled.class_numbers import IGNORED, stored_classes
 from ..data.labelled.depth_datasets import crop_pair
+from ..data.labelled.depth_survey import DepthSurvey
+from ..data.labelled.mask_survey import MaskSurvey
 from ..data.labelled.pair_reading import read_depth_pair, read_image, read_stored_mask_pair
+from ..data.labelled.surveyed_splits import ClassSurvey, Split
 from ..label_maps import resize_nearest
 from .cases import class_colors
 from .panels import Panel, Row, draw_page
@@ -45,7 +45,7 @@ def draw_contact_sheet(splits: Sequence[Split], readable: dict[str, list[int]], 
 
 
 def depth_range(splits: Sequence[Split]) -> tuple[float, float]:
-    """Ends of the colours in metres: the least first and the greatest last percent of the splits' depths."""
+    """Ends of the colours in metres: the smallest 1st and the largest 99th percentile of the splits."""
     quantiles = [split.survey.quantiles() for split in splits if isinstance(split.survey, DepthSurvey)]
     lows, highs = ([found[name] for found in quantiles if found] for name in ("0.01", "0.99"))
     return (min(lows), max(max(highs), min(lows) * 1.05)) if lows else (0.0, 1.0)

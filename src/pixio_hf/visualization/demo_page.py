@@ -1,17 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """The web page of `pixio-hf demo`: plain HTML and CSS with relative links, readable without a server or network."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..cli.files import write_bytes
-
-if TYPE_CHECKING:
-    from ..cli.demo import Sample
+from .demo_sheet import DemoSample
 
 STYLE = """
 :root { color-scheme: light dark;
@@ -32,10 +25,8 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 """
 
 
-def write_demo_page(
-    path: Path, samples: Sequence[Sample], summary: str, model_name: str, depth_model_name: str
-) -> None:
-    """Write the page beside demo.png and pictures/."""
+def render_demo_page(samples: Sequence[DemoSample], summary: str, model_name: str, depth_model_name: str) -> str:
+    """The page, to lie beside demo.png and pictures/."""
     rooms = [sample for sample in samples if sample.true_depth is not None]
     photos = [sample for sample in samples if sample.true_depth is None]
     body = f"""
@@ -67,7 +58,7 @@ on normalised patches predicts the pattern of a patch; its mean and contrast are
 Equal colours mean similar features.</li>
 </ul>
 """
-    page = f"""<!DOCTYPE html>
+    return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -78,10 +69,9 @@ Equal colours mean similar features.</li>
 <body>{body}</body>
 </html>
 """
-    write_bytes(path, page.encode())
 
 
-def make_metrics_table(rooms: Sequence[Sample]) -> str:
+def make_metrics_table(rooms: Sequence[DemoSample]) -> str:
     """HTML table of the metrics of each rendered image."""
     names = ("delta1", "abs_rel", "rmse")
     rows = "".join(
@@ -96,7 +86,7 @@ def make_metrics_table(rooms: Sequence[Sample]) -> str:
     )
 
 
-def make_sample_section(sample: Sample) -> str:
+def make_sample_section(sample: DemoSample) -> str:
     """HTML of one image: its three pictures with captions."""
     label, stem = escape(sample.label), f"pictures/{escape(sample.name)}"
     result = sample.reconstruction

@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from pixio_hf.label_maps import resize_nearest
-
+from ..label_maps import resize_nearest
 from ..shown_text import plot_text
 
 DEPTH_COLORS = "Spectral"  # near = red, far = blue
 DPI = 144
-LONGEST_TEXT = 400  # characters: sentences of our own are shown whole, and every name of a file
+LONGEST_TEXT = 400  # characters: enough for our own sentences and for any file name
 MARGIN, GAP, TITLE_HEIGHT, BAR_WIDTH, BAR_ROOM = 0.2, 0.12, 0.3, 0.13, 0.72  # inches
 HEADING_HEIGHT, HEADLINE_HEIGHT, NOTE_HEIGHT, LINE_HEIGHT = 0.45, 0.34, 0.24, 0.17  # inches of text
 INK, PALE = "#22262b", "#6a727c"
 DRAWN_SIDE = 2048
-"""Longest side in pixels of what is drawn; a panel has fewer, and a large photo would take gigabytes."""
+"""Longest side in pixels of what is drawn: panels are smaller, and a large photo would take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -100,19 +99,30 @@ def draw_row(panels: Sequence[Panel], panel_height: float = 3.0, small_print: st
     return draw_page([row], row.fixed_width() + panel_height * sum(row.aspects()), small_print=small_print)
 
 
+def draw_depth(photo: np.ndarray, depth: np.ndarray) -> bytes:
+    """PNG with a photo (3, H, W) beside its depth (H, W), and the scale bar in metres; large ones are scaled down."""
+    limits = depth_limits(depth)
+    return draw_row(
+        [
+            Panel(np.moveaxis(shrink_photo(photo), 0, -1), "Photo"),
+            Panel(shrink_map(depth), "Predicted depth", depth_range=limits),
+        ]
+    )
+
+
 def draw_page(rows: Sequence[Row], page_width: float, heading: str = "", small_print: str = "") -> bytes:
-    """PNG of rows of panels, each row as high as makes it page_width inches wide, under a heading, above small print.
+    """PNG of rows of panels, each row scaled to be page_width inches wide, under a heading, above small print.
 
     Raises:
         ValueError: matplotlib is not installed.
     """
-    figure_class = _load_matplotlib()
     lines = textwrap.wrap(small_print, int((page_width - 2 * MARGIN) * 15)) if small_print else []
     panel_heights = [(page_width - row.fixed_width()) / sum(row.aspects()) for row in rows]
     row_heights = [height + row.extra_height() for height, row in zip(panel_heights, rows, strict=True)]
     head_room, foot_room = HEADING_HEIGHT if heading else 0.0, LINE_HEIGHT * len(lines) + (0.1 if lines else 0.0)
     page_height = 2 * MARGIN + head_room + sum(row_heights) + GAP * (len(rows) - 1) + foot_room
-    page = _Page(figure_class(figsize=(page_width, page_height), dpi=DPI, facecolor="white"), page_width, page_height)
+    figure = make_figure(figsize=(page_width, page_height), dpi=DPI, facecolor="white")
+    page = _Page(figure, page_width, page_height)
     top = page_height - MARGIN
     if heading:
         page.write(MARGIN, top - 0.24, heading, 15, weight="bold")
@@ -191,16 +201,13 @@ def _draw_scale_bar(axes: Any, depth_range: tuple[float, float]) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} m")
 
 
-def _load_matplotlib():
+def make_figure(**options: Any) -> Any:
+    """A figure of matplotlib that draws into files, whatever the screen. ValueError where it is not installed."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ValueError("Pictures need matplotlib: pip install 'pixio-hf[demo]'.") from error
-
-    def make_figure(**options):
-        figure = Figure(**options)
-        FigureCanvasAgg(figure)
-        return figure
-
-    return make_figure
+    figure = Figure(**options)
+    FigureCanvasAgg(figure)
+    return figure

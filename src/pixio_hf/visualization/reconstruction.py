@@ -1,16 +1,43 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Pictures that show how a run is doing."""
+"""Masked images and what a pre-training model makes of them: for one photo, and for a batch during training."""
 
-import os
+import io
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
+from ..files import write_bytes
 from ..modeling_pixio_pretraining import PixioForPreTraining, PixioForPreTrainingOutput
 from ..patches import patchify, unpatchify
+from .panels import Panel, draw_row
+
+
+class Reconstruction(NamedTuple):
+    """Pictures (H, W, 3) uint8 of one photo, the loss over its hidden pixels, and their share."""
+
+    original: np.ndarray
+    masked: np.ndarray
+    reconstructed: np.ndarray
+    loss: float
+    hidden_share: float
+
+
+def draw_reconstruction(result: Reconstruction) -> bytes:
+    """PNG with the original, what the model sees, and its reconstruction."""
+    return draw_row(
+        [
+            Panel(result.original, "Photo"),
+            Panel(result.masked, f"What the model sees: {1 - result.hidden_share:.0%}"),
+            Panel(result.reconstructed, "Reconstruction"),
+        ],
+        small_print=f"Loss over hidden pixels {result.loss:.3f}. Visible blocks are the photo's own; the mean and"
+        " contrast of each hidden patch are taken from the photo where the model was trained on normalised patches.",
+    )
 
 
 @torch.no_grad()
@@ -28,11 +55,9 @@ def save_reconstruction_panel(
     rows = torch.cat((originals, seen, model.reconstruct(shown, pixel_values)), dim=3)
     height, width = rows.shape[0] * rows.shape[2], rows.shape[3]
     picture = rows.permute(0, 2, 3, 1).reshape(height, width, 3).mul(255).round().to(torch.uint8)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"partial-{path.name}")
-    Image.fromarray(picture.cpu().numpy()).save(partial)
-    os.replace(partial, path)
+    buffer = io.BytesIO()
+    Image.fromarray(picture.cpu().numpy()).save(buffer, format="PNG")
+    write_bytes(path, buffer.getvalue())
 
 
 def mask_image(images: Tensor, mask: Tensor, patch_size: int, fill: float = 0.5) -> Tensor:

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Pictures of the best, the median and the worst images of an evaluation, predicted again so that no map was kept."""
+"""Pictures of the best, the median and the worst images of an evaluation, predicted again: no maps are kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any

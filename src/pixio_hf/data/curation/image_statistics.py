@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The numbers that curation chooses images by: size, colour-histogram entropy and reconstruction loss (SPEC 3.5).
+"""The numbers that curation chooses images by: size, colour-histogram entropy and reconstruction loss.
 
-SPEC 3.5 names them but says no more of how they were computed. These definitions are ours; a change of one needs another
-DEFINITION, so that statistics of both are never mixed.
+The original does not say how it computed them (docs/specification.md 3.5). These definitions are ours; a change of one
+needs another DEFINITION, so that statistics of both are never mixed.
 """
 
 import threading
@@ -60,8 +60,9 @@ def measure_photo(image: bytes | PIL.Image.Image, image_size: int | None = None)
 def histogram_entropy(photo: np.ndarray) -> float:
     """Shannon entropy of the 256-bin histogram of a channel in bits, mean over the channels: (3, H, W) uint8 -> 0..8.
 
-    Photographs have 7 to 7.7, a page of text 1 to 2: the threshold of 4.5 in SPEC 3.5 lies between. The entropy of
-    the joint histogram of three channels would be 10 to 15 for photographs, so that 4.5 would drop next to nothing.
+    Photographs have 7 to 7.7, a page of text 1 to 2: the paper's threshold of 4.5 (docs/specification.md 3.5) lies
+    between. The entropy of the joint histogram of three channels would be 10 to 15 for photographs, so that 4.5 would
+    drop next to nothing.
     """
     # PIL counts ten times faster than numpy.bincount, which widens every pixel to 64 bits.
     counts = PIL.Image.fromarray(np.ascontiguousarray(np.moveaxis(photo, 0, -1))).histogram()
@@ -74,8 +75,8 @@ def histogram_entropy(photo: np.ndarray) -> float:
 def reconstruction_losses(model: PixioForPreTraining, images: Tensor, seeds: Sequence[int]) -> Tensor:
     """Loss of a pre-training model for each image by itself, (B, 3, S, S) uint8 -> (B,) float32.
 
-    The blocks that stay visible come from the image's seed: the loss does not depend on the images beside it. Pixels are
-    normalised per patch where the model was trained so (SPEC 2.5).
+    The visible blocks come from the image's own seed, so the loss does not depend on other images. Pixels are
+    normalised per patch where the model was trained so (docs/specification.md 2.5).
     """
     grid = images.shape[-1] // model.config.patch_size
     num_blocks = num_mask_blocks(grid, grid, model.config.mask_grid_size)

@@ -65,7 +65,7 @@ class CurationSummary:
             self.kept[label] = self.kept.get(label, 0.0) + sum(min(max(limit, 0.0), ALWAYS) for limit in limits)
 
     def steps(self) -> dict[str, CurationTests]:
-        """The tests one after the other, each with those before it; soft sampling counts with its expectation."""
+        """The tests one after the other, each including those before it; soft sampling counts by its expected share."""
         score, side = self.tests.min_histogram_score, self.tests.min_resolution
         steps = {
             f"histogram_score > {score:g}": CurationTests(score),

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Choose the images to train on by their statistics, inside the stream (SPEC 3.5)."""
+"""Choose the images to train on by their statistics, inside the stream (docs/specification.md 3.5)."""
 
 import hashlib
 import math
@@ -18,7 +18,7 @@ from .statistics_files import find_statistics, locate_statistics, read_statistic
 
 logger = logging.get_logger(__name__)
 
-# No draw in [0, 1) is as small, and none is larger.
+# Every draw in [0, 1) is above NEVER and below ALWAYS.
 NEVER, ALWAYS = -1.0, 1.0
 _FILES_CHECKED_AT_START = 16
 
@@ -137,7 +137,7 @@ def choose_some(files: Sequence[Path]) -> Sequence[Path]:
 
 
 def describe_rule(keep: KeepRule | None) -> dict[str, Any]:
-    """What the choice of images depends on, as JSON; nothing is known of rules other than CurationRule."""
+    """What the choice of images depends on, as JSON; of rules other than CurationRule nothing is known."""
     known = isinstance(keep, CurationRule)
     tests = keep.tests if known else CurationTests()
     return {
@@ -160,7 +160,7 @@ def read_limits(path: Path, tests: CurationTests) -> dict[str, float]:
 
 
 def check_fields(path: Path, tests: CurationTests) -> None:
-    """Raise ValueError where statistics cannot serve the tests, also where no image comes as far as a later test."""
+    """Raise ValueError if statistics lack what a test needs, even if no image gets as far as that test."""
     records = [record for record in read_statistics(path).values() if record.get("error") is None]
     absent = [name for name in tests.fields() if records and all(record.get(name) is None for record in records)]
     if absent:
@@ -177,7 +177,7 @@ def open_curation(
     """Rule that applies tests to a data set of shards; None where there is neither a root nor a test.
 
     Args:
-        root: folder that curate.py wrote, or one with the original's JSON files (SPEC 3.5).
+        root: folder that curate.py wrote, or one with the original's JSON files (docs/specification.md 3.5).
         allow_missing: drop the images of shards without statistics, with a warning that counts them.
         open_shards: of the stream.
 

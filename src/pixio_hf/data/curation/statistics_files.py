@@ -1,7 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Statistics of a shard's images on disk: our Parquet files, and the original's JSON files (SPEC 3.5), one per shard.
+"""Statistics of a shard's images on disk: our Parquet files, and the original's JSON files, one per shard.
 
-Both lie at ROOT/<name of the shard's parent folder>/<name of the shard without its ending>.{parquet,json}.
+Both lie at ROOT/<name of the shard's parent folder>/<name of the shard without its ending>.{parquet,json}. See
+docs/specification.md 3.5.
 """
 
 import json

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""What the numbers that a mask stores mean: a class, no class, or nothing; and classes that vanish into "no class"."""
+"""What the numbers in a mask mean: a class, no class, or an error; and classes that get lost as "no class"."""
 
 from collections.abc import Collection
 
@@ -32,7 +32,7 @@ def to_classes(stored: np.ndarray, num_classes: int, do_reduce_labels: bool) -> 
         classes = stored
     else:
         classes = np.where(np.isin(stored, list(numbers_without_class(num_classes, True))), IGNORED, stored - 1)
-    # A number above 255 that is lowered to 255 is no "no class".
+    # 256 is lowered to 255, but that is not "no class".
     is_none = classes == IGNORED
     if do_reduce_labels:
         is_none &= stored <= IGNORED
@@ -49,9 +49,9 @@ def to_classes(stored: np.ndarray, num_classes: int, do_reduce_labels: bool) -> 
 
 
 def tell_vanished_class(stored: Collection[int], num_classes: int, do_reduce_labels: bool) -> str:
-    """A sentence when a class seems to be stored under a number that is read as "no class"; "" when not.
+    """A warning if a class seems to be stored under a number that means "no class"; otherwise "".
 
-    It is told where "no class" occurs and one class alone never does, or at most one class does.
+    Given if "no class" occurs and either exactly one class never does, or at most one class does.
     """
     classes = stored_classes(num_classes, do_reduce_labels)
     silent = sorted(numbers_without_class(num_classes, do_reduce_labels) & set(stored))

@@ -75,8 +75,8 @@ def from_columns(
 ) -> Dataset:
     """Keep the columns {new name: own name} of a table, images not decoded, and add `name`.
 
-    A column of images may hold `datasets` images, bytes of files (binary of any kind), arrays or nested lists, or paths,
-    which are relative to `folder`. All columns do but those that are not in `image_columns`, where given.
+    A column of images may hold `datasets` images, bytes of files (binary of any kind), arrays or nested lists, or
+    paths, which are relative to `folder`. All columns do; with `image_columns`, only those.
 
     Raises:
         ValueError: a column is missing, or holds paths where there is no folder.
@@ -149,7 +149,7 @@ def find_table(name_or_path: str | Path, split: str | None) -> Dataset | None:
         )
     try:
         if not path.exists():
-            validate_repo_id(str(name_or_path))  # so that a mistyped folder is told at once, without asking the Hub
+            validate_repo_id(str(name_or_path))  # reports a mistyped folder at once, without asking the Hub
         splits = datasets.get_dataset_split_names(str(name_or_path))
     except (OSError, ValueError) as error:
         raise ValueError(

@@ -53,7 +53,7 @@ list_depth_folder = partial(
 
 @dataclass(frozen=True)
 class DepthProtocol:
-    """How the depth of a data set is stored, cropped and judged (SPEC 5.8)."""
+    """How the depth of a data set is stored, cropped and judged (docs/specification.md 5.8)."""
 
     name: str
     list_pairs: Callable[..., Listing] = field(repr=False)
@@ -63,7 +63,7 @@ class DepthProtocol:
     """Metres; depths beyond it neither train nor count."""
     min_depth: float = 1e-3
     crop: tuple[int, int, int, int] | None = None
-    """Kept part of every image: first row, row behind the last, first column, column behind the last."""
+    """Part of every image that is kept: first row, end row, first column, end column; ends are excluded."""
     stored_size: tuple[int, int] | None = None
     """Height and width that every file must have, where the crop depends on them."""
     num_pairs: Mapping[str, int] = field(default_factory=dict)
@@ -90,7 +90,7 @@ DEPTH_PROTOCOLS = {
 
 
 def find_depth_protocol(name_or_path: str | Path, protocol: str | None = None) -> DepthProtocol:
-    """The protocol of that name, or without one the protocol whose layout the folder has ("folder" for all others).
+    """The named protocol; without a name the one whose layout the folder has, "folder" if none.
 
     Raises:
         ValueError: unknown name.
@@ -142,7 +142,7 @@ def crop_pair(
 
 
 class SceneDepth(Dataset):
-    """Synthetic scenes in the form of all depth data sets: items hold a PIL image, (H, W) float32 metres, a name."""
+    """Synthetic scenes as a depth data set: items hold a PIL image, (H, W) float32 metres, a name."""
 
     def __init__(self, scenes: SyntheticSceneDataset):
         self.scenes = scenes
@@ -181,9 +181,10 @@ def open_depth_dataset(
     Args:
         name_or_path: a folder (NYUv2, KITTI, images/ and depth/, metadata.jsonl), a save_to_disk folder, Parquet files,
             a Hub id, or a name of SYNTHETIC_DATASETS.
-        split: "train" or "val"; None: a folder of one's own or a table that has no splits.
+        split: "train" or "val"; None: your own folder, or a table without splits.
         protocol: name in DEPTH_PROTOCOLS; None recognises it by the layout.
-        split_file: pairs "image depth", one a line, relative to the folder (SPEC 5.8); None lists the folder.
+        split_file: pairs "image depth", one a line, relative to the folder (docs/specification.md 5.8); None lists the
+            folder.
         depth_scale: metres per stored unit; None: the protocol's.
         image_column, depth_column: of a table.
         num_scenes, image_size, cache_dir, num_render_workers: of synthetic scenes, as in SyntheticSceneDataset.

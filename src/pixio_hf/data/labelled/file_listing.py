@@ -56,7 +56,7 @@ def list_files(folder: Path, endings: Iterable[str], problems: list[str]) -> lis
 
 
 def keep_existing(pairs: Iterable[tuple[Path, Path]], problems: Iterable[str] = ()) -> Listing:
-    """Sort out the pairs of which a file is missing or no regular file; `problems` are known before."""
+    """Keep pairs of which both are regular files; the others become problems, after those already known."""
     listing = Listing([], list(problems))
     for pair in pairs:
         if unnamed := [printable(path) for path in pair if not is_utf8(os.fspath(path))]:

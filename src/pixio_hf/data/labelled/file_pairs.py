@@ -61,13 +61,13 @@ class _Side:
         self._all = sorted((_stem(name).lower(), name) for name in (*found.files, *found.others))
 
     def describe_gap(self, stem: str) -> str:
-        """The folder, what in it comes nearest to a name that is missing, and the formats that are read."""
+        """For messages: the folder, the name in it closest to a missing one, and the formats that are read."""
         read = f"read are {list_endings(self.endings)}"
         if stem in self.unread:
             return f"{printable(self.folder)}: {self.unread[stem]} lies there, but its format is not read; {read}."
         place = bisect_left(self._all, (stem.lower(), ""))
         near = self._all[place][1] if place < len(self._all) and self._all[place][0].startswith(stem.lower()) else ""
-        # "00012" is no near name of "0001".
+        # "00012" does not count as close to "0001".
         is_near = near and not near[len(stem) : len(stem) + 1].isdigit()
         return f"{printable(self.folder)}" + (f" ({near} lies there)" if is_near else "") + f"; {read}."
 
@@ -87,7 +87,7 @@ def list_folder(
     endings: Iterable[str],
     allow_outside: bool = False,
 ) -> Listing:
-    """Pairs of a folder of one's own: a metadata.jsonl (or .csv), or images/ beside one of the label folders.
+    """Pairs of a user's own folder: a metadata.jsonl (or .csv), or images/ beside one of the label folders.
 
     They lie in root/<split>, or in root itself when split is None or root has no folder for any split.
 
@@ -141,13 +141,13 @@ def list_split(
         return read_split_file(split_file, root, allow_outside)
     if protocol.num_pairs and split not in protocol.num_pairs:
         raise MissingSplit(f"{protocol.name} has the splits {', '.join(protocol.num_pairs)}, not {split!r}.")
-    # Only a folder of one's own can name its files in a text file.
+    # Only a user's own folder can name its files in a text file.
     options = {"allow_outside": True} if allow_outside and protocol.name == "folder" else {}
     return protocol.list_pairs(root, split, **options)
 
 
 def differs_from_published(num_pairs: int, split: str | None, protocol: FileProtocol) -> str:
-    """A sentence when a split has not its published size, else nothing."""
+    """A sentence if a split does not have its published size, else nothing."""
     expected = protocol.num_pairs.get(split or "")
     if expected is None or num_pairs == expected:
         return ""

@@ -116,8 +116,8 @@ def encode_labelled_table(
 ) -> tuple[Dataset, list[str]]:
     """Columns image, label, name of a table, not decoded, and its class names.
 
-    A ClassLabel names its classes itself; texts are names, in alphabetical order; whole numbers are named by their digits,
-    in their order. The latter two take class_names for the order where given.
+    A ClassLabel names its classes itself; texts are names, in alphabetical order; whole numbers are named by their
+    digits, in their order. The latter two follow the order of class_names if given.
 
     Raises:
         ValueError: a column is missing, the labels are neither, or a class is not in class_names.

@@ -58,7 +58,8 @@ def is_left_out(drive: str) -> bool:
     """Whether a drive belongs to neither split: the 90 drives of KITTI's categories campus and person.
 
     Eigen et al. split the 61 drives of city, residential and road. Their other 33 drives have 23,488 frames, of which
-    KITTI annotates all but the first and the last five of each: the 23,158 that SPEC 5.8 trains on.
+    KITTI annotates all but the first and the last five of each: the 23,158 of the published training split
+    (docs/specification.md 5.8).
     """
     # All of the two categories were recorded on this day, whose only drives of other categories are 0001 and 0002.
     return drive.startswith("2011_09_28_drive_") and drive[17:21] >= "0016"

@@ -15,7 +15,7 @@ METADATA_NAMES = ("metadata.jsonl", "metadata.csv")
 
 
 def read_split_file(split_file: str | Path, root: Path, allow_outside: bool = False) -> Listing:
-    """Pairs of a text file: one "image-path label-path" a line, relative to the data root (SPEC 5.8).
+    """Pairs of a text file: one "image-path label-path" a line, relative to the data root (docs/specification.md 5.8).
 
     The paths are separated by white space, or by one tab where they contain spaces. Empty lines do not count.
 
@@ -69,7 +69,7 @@ def find_metadata(folder: Path) -> Path | None:
 
 
 class NamedFolder:
-    """The folder that names in a text file are relative to, and that they must not lead out of."""
+    """The folder that paths in a text file are relative to and must stay inside of."""
 
     def __init__(self, root: Path, allow_outside: bool):
         self.root, self.allow_outside = root, allow_outside

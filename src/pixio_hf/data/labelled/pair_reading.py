@@ -18,7 +18,7 @@ from .class_numbers import IGNORED, to_classes
 DEPTH_ENDINGS = (".exr", ".npy", ".npz", ".pfm", ".pgm", ".png", ".tif", ".tiff")
 MASK_ENDINGS = (".bmp", ".gif", ".npy", ".npz", ".pgm", ".png", ".tif", ".tiff")
 _UPRIGHT = 1
-# Names under which one of several arrays of an .npz is taken.
+# If an .npz has several arrays, one of these names is taken.
 _KEYS = {"depth map": ("depth", "depth_map"), "segmentation map": ("segmentation_map", "mask", "labels", "label")}
 
 
@@ -40,10 +40,10 @@ def read_depth_pair(image: Any, depth: Any, depth_scale: float) -> tuple[PIL.Ima
 def read_mask_pair(
     image: Any, mask: Any, num_classes: int, do_reduce_labels: bool, is_published: bool = False
 ) -> tuple[PIL.Image.Image, np.ndarray]:
-    """Image and mask as stored -> RGB image, (H, W) int64 class numbers, 255 = ignored. Sources, errors as for depth.
+    """Image and mask as stored -> RGB image, (H, W) int64 class numbers, 255 = ignored. See read_depth_pair.
 
-    do_reduce_labels makes 0 the ignored 255 and lowers the others by 1 (SPEC 6.2: LoveDA); is_published says that 255
-    never occurs before, so that a mask which was lowered already is an error, as is a number that is no class.
+    do_reduce_labels makes 0 the ignored 255 and lowers the others by 1 (docs/specification.md 6.2: LoveDA); with
+    is_published a 255 shows that a mask was lowered already, which is an error; so is a number that is no class.
     """
     photo, stored = read_stored_mask_pair(image, mask)
     try:
@@ -58,7 +58,7 @@ def read_mask_pair(
 
 
 def read_stored_mask_pair(image: Any, mask: Any) -> tuple[PIL.Image.Image, np.ndarray]:
-    """Image and mask as stored -> RGB image, (H, W) int64 numbers as they are stored. Sources, errors as for depth."""
+    """Image and mask as stored -> RGB image, (H, W) int64 numbers as they are stored. See read_depth_pair."""
     photo, values = _read_pair(image, mask, SEGMENTATION_MODES, "segmentation map")
     try:
         return photo, to_class_ids(values, do_reduce_labels=False)
@@ -95,7 +95,7 @@ def _read_pair(image: Any, label: Any, modes: tuple[str, ...], what: str) -> tup
             f"{name_of(label)} is {values.shape[0]} x {values.shape[1]} (height x width), but its image"
             f" {name_of(image)} is {height} x {width}" + (" once upright" if orientation != _UPRIGHT else "") + "."
         )
-    # A tag on one of them is only unambiguous where the sides are swapped: then the equal size shows both are upright.
+    # If tags differ, only a tag that swaps the sides is clear: equal sizes then show that both are upright.
     if orientation != label_orientation and (upright.size == photo.size or label_orientation != _UPRIGHT):
         raise ValueError(
             f"{name_of(image)} has the EXIF orientation {orientation}, its label {name_of(label)} {label_orientation}:"

@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Random changes of an image together with its map, as functions of a NumPy generator (SPEC 5.5 and 6.2)."""
+"""Random changes of an image together with its map, as functions of a NumPy generator.
+
+See docs/specification.md 5.5 and 6.2.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +33,7 @@ def pad_pair(image: PIL.Image.Image, label: np.ndarray, size: int, fill: float) 
 def crop_pair_at_random(
     image: PIL.Image.Image, label: np.ndarray, size: int, fill: float, generator: np.random.Generator
 ) -> Pair:
-    """Cut size x size out of both at one random place, all places alike likely; what is smaller is padded first."""
+    """Cut size x size out of both at one random place, all places equally likely; what is smaller is padded first."""
     image, label = pad_pair(image, label, size, fill)
     top, left = (int(generator.integers(side - size, endpoint=True)) for side in label.shape)
     return image.crop((left, top, left + size, top + size)), label[top : top + size, left : left + size]
@@ -48,9 +51,10 @@ def flip_pair_at_random(
 def resize_pair_at_random(
     image: PIL.Image.Image, label: np.ndarray, scale: tuple[float, float], generator: np.random.Generator
 ) -> Pair:
-    """Scale both: long side a random integer from int(scale[0] * long) to int(scale[1] * long) inclusive (SPEC 6.2).
+    """Scale both: long side a random integer from int(scale[0] * long) to int(scale[1] * long) inclusive.
 
-    The short side keeps the shape, rounded half up; the image is resized bicubically, the map by index.
+    The short side keeps the shape, rounded half up; the image is resized bicubically, the map by index. See
+    docs/specification.md 6.2.
     """
     height, width = label.shape
     long = max(height, width)
@@ -62,9 +66,10 @@ def resize_pair_at_random(
 
 @dataclass(frozen=True)
 class DepthAugmentation:
-    """Training view of a depth item: random crop without resizing, random mirroring, nothing else (SPEC 5.5).
+    """Training view of a depth item: random crop without resizing, random mirroring, nothing else.
 
-    An image smaller than the crop is padded at the right and the bottom: black, depth 0 = none.
+    An image smaller than the crop is padded at the right and the bottom: black, depth 0 = none. See
+    docs/specification.md 5.5.
     """
 
     crop_size: int | None = 256
@@ -81,9 +86,10 @@ class DepthAugmentation:
 
 @dataclass(frozen=True)
 class SegmentationAugmentation:
-    """Training view of a segmentation item: random size, padding and crop, mirroring, no colour change (SPEC 6.2).
+    """Training view of a segmentation item: random size, padding and crop, mirroring, no colour change.
 
-    An image smaller than the crop is padded at the right and the bottom: black, class 255 = ignored.
+    An image smaller than the crop is padded at the right and the bottom: black, class 255 = ignored. See
+    docs/specification.md 6.2.
     """
 
     crop_size: int = 256
@@ -98,10 +104,10 @@ class SegmentationAugmentation:
 
 
 class AugmentedDataset(Dataset):
-    """A map-style data set seen through an augmentation; a view depends on (seed, epoch, index) and nothing else.
+    """A map-style data set with augmentation; a view depends on (seed, epoch, index) and nothing else.
 
-    So neither the number of workers nor of processes changes what is trained on, and a resumed run sees the same. Call
-    `set_epoch` before each epoch (Accelerate and Trainer do so in a single process only); workers that live on see it too.
+    So the numbers of workers and processes change no view, and a resumed run sees the same ones. Call `set_epoch`
+    before each epoch (Accelerate and Trainer do so in a single process only); persistent workers see it too.
     """
 
     def __init__(

@@ -1,5 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Images with class numbers for every pixel: ADE20K, Pascal VOC, LoveDA, folders and tables of `datasets` (SPEC 6.2)."""
+"""Images with class numbers for every pixel: ADE20K, Pascal VOC, LoveDA, folders and tables of `datasets`.
+
+See docs/specification.md 6.2.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +22,7 @@ from .file_listing import Listing, MissingSplit, keep_existing
 from .file_pairs import list_folder, pair_by_name
 from .pair_reading import MASK_ENDINGS, name_of, read_mask, read_mask_pair
 
-# Only one mask in fifty of the published ADE20K shows its class 150, the flag, and so tells how it counts.
+# Only one mask in fifty of the published ADE20K has class 150 (flag), which shows that numbers start from 1.
 NUM_PROBED_MASKS = 512
 NUM_MASKS_LOOKED_AT = 16
 logger = logging.get_logger(__name__)
@@ -57,7 +60,7 @@ def list_voc(root: Path, split: str | None) -> Listing:
 
 
 def find_loveda_split(root: Path, split: str) -> Path | None:
-    """Folder of a split: Train/Train as in SPEC 6.2, or Train where Train.zip was unpacked into the root itself."""
+    """Folder of a split: Train/Train as published, or Train where Train.zip was unpacked into the root itself."""
     name = {"train": "Train", "val": "Val"}[split]
     for folder in (root / name / name, root / name):
         if (folder / "Rural").is_dir() or (folder / "Urban").is_dir():
@@ -93,17 +96,17 @@ list_mask_folder = partial(
 
 @dataclass(frozen=True)
 class SegmentationProtocol:
-    """What the numbers of a data set's masks mean (SPEC 6.2)."""
+    """What the numbers of a data set's masks mean (docs/specification.md 6.2)."""
 
     name: str
     list_pairs: Callable[..., Listing] = field(repr=False)
     num_classes: int = 0
-    """0: the user has to say."""
+    """0: the user has to give it."""
     class_names: tuple[str, ...] = field(default=(), repr=False)
     do_reduce_labels: bool | None = False
     """Whether stored masks count from 1 with 0 = no class; None: there are both kinds, recognised by their numbers."""
     has_two_kinds: bool = False
-    """Masks as published (see above) never hold 255, and are also found with their numbers lowered already."""
+    """Masks as published (see above) never hold 255; copies with lowered numbers exist, too."""
     num_pairs: Mapping[str, int] = field(default_factory=dict)
     """Published size of each split."""
 
@@ -149,7 +152,7 @@ def find_segmentation_protocol(
     do_reduce_labels: bool | None = None,
     can_count: bool = False,
 ) -> SegmentationProtocol:
-    """The protocol of that name, or without one that of the folder's layout, with the values given taken over.
+    """The named protocol, or the one that fits the folder's layout, with the given values.
 
     can_count: whether a missing num_classes is left 0, for a caller who counts the classes.
 
@@ -198,8 +201,8 @@ class SegmentationReader:
 def masks_count_from_one(masks: Sequence[Any], num_classes: int) -> bool:
     """Tell masks as published (0 = no class, 1..num_classes) from ready ones (0..num_classes-1, 255 = no class).
 
-    The first of up to 512 masks, evenly spread, that only one of the two allows decides: the number num_classes occurs
-    in the first kind only, 255 in the second only.
+    Up to 512 masks, evenly spread, are read until one decides: the number num_classes occurs in the first kind only,
+    255 in the second only.
 
     Raises:
         ValueError: no mask decides, or one has both numbers.
@@ -238,9 +241,10 @@ def open_segmentation_dataset(
     Args:
         name_or_path: a folder (ADE20K, VOC, LoveDA, images/ and masks/, metadata.jsonl), a save_to_disk folder, Parquet
             files or a Hub id.
-        split: "train" or "val"; None: a folder of one's own or a table that has no splits.
+        split: "train" or "val"; None: your own folder, or a table without splits.
         protocol: name in SEGMENTATION_PROTOCOLS; None recognises it by the layout.
-        split_file: pairs "image mask", one a line, relative to the folder (SPEC 6.2); None lists the folder.
+        split_file: pairs "image mask", one a line, relative to the folder (docs/specification.md 6.2); None lists the
+            folder.
         num_classes: needed where the protocol has none.
         do_reduce_labels: whether stored masks count from 1 with 0 = no class; None: the protocol's, and for ADE20K and
             LoveDA recognised by their numbers (`masks_count_from_one`).
@@ -248,7 +252,7 @@ def open_segmentation_dataset(
         allow_outside: accept files outside of the folder, also by way of links, in a split file or metadata.jsonl.
 
     Raises:
-        ValueError: as open_depth_dataset; also masks that do not tell how they count, and numbers that are no class.
+        ValueError: as open_depth_dataset; also masks whose numbering is unclear, and numbers that are no class.
     """
     chosen = find_segmentation_protocol(name_or_path, protocol, num_classes, do_reduce_labels)
     columns = {"image": image_column, "segmentation_map": label_column}
@@ -260,7 +264,7 @@ def open_segmentation_dataset(
 
 
 def settle_numbering(protocol: SegmentationProtocol, masks: Sequence[Any]) -> SegmentationProtocol:
-    """The protocol with its do_reduce_labels decided by the masks where it was left open."""
+    """The protocol; a do_reduce_labels that was left open is decided by the masks."""
     if protocol.do_reduce_labels is not None:
         return protocol
     return replace(protocol, do_reduce_labels=masks_count_from_one(masks, protocol.num_classes))
@@ -278,7 +282,7 @@ def warn_of_vanished_class(protocol: SegmentationProtocol, masks: Sequence[Any],
         try:
             stored.update(np.unique(read_mask(masks[index])).tolist())
         except ValueError:
-            continue  # told by name when it is read
+            continue  # reported with its name when it is read
     if told := tell_vanished_class(stored, protocol.num_classes, bool(protocol.do_reduce_labels)):
         logger.warning(
             f"{source}: {told} (In the {NUM_MASKS_LOOKED_AT} masks looked at; `pixio-hf check-data` reads all.)"

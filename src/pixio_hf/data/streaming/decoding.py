@@ -43,10 +43,10 @@ class JpegHeader(NamedTuple):
 def decode_random_crop(
     data: bytes | PIL.Image.Image, image_size: int, scale: tuple[float, float], seed: int
 ) -> Tensor:
-    """Decode a photo, crop it at random and resize the crop, bicubic with antialiasing: -> (3, S, S) uint8 (SPEC 3.4).
+    """Decode a photo, crop it at random and resize the crop, bicubic with antialiasing: -> (3, S, S) uint8.
 
-    The crop is a function of `seed` and the photo's size; `scale` bounds its share of the area. Photos are turned upright
-    (EXIF) and become 8-bit RGB as in `read_photo`.
+    The crop is a function of `seed` and the photo's size; `scale` bounds its share of the area. Photos are turned
+    upright (EXIF) and become 8-bit RGB as in `read_photo`. See docs/specification.md 3.4.
 
     Raises:
         ValueError: the photo is damaged, or has more pixels than MAX_IMAGE_PIXELS.
@@ -80,7 +80,7 @@ def decode_rows(data: bytes, header: JpegHeader, num_rows: int, denominator: int
         min_height=-(-rows // denominator),
         min_width=-(-header.width // denominator),
         min_factor=denominator,
-        # A sixth faster than the exact transform and smooth chroma; above 42 dB beside them, less than JPEG itself loses.
+        # A sixth faster than the exact transform and smooth chroma; at above 42 dB the loss is smaller than JPEG's own.
         fastdct=True,
         fastupsample=True,
         strict=False,

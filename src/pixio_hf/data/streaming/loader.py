@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Batches of a pre-training stream, with a record of those that were used: what a run needs to resume where it stopped."""
+"""Batches of a pre-training stream, with a record of those that were used, so that a run can resume where it stopped."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -33,12 +33,12 @@ def collate_samples(items: list[dict[str, Any]]) -> dict[str, Any]:
 class PretrainingLoader:
     """Endless batches of a pre-training stream; `state_dict` counts the batches handed out, not those fetched ahead.
 
-    Every `iter` goes on behind the last batch that was handed out. Do not let Accelerate prepare it: the stream already
-    shares the data between processes, and preparing would share each process's part again.
+    Each `iter` continues after the last batch that was handed out. Do not let Accelerate prepare it: the stream
+    already shares the data between processes, and preparing would share each process's part again.
 
     Args:
         batch_size: samples per batch and process.
-        prefetch_factor: batches that each worker decodes ahead; without workers it means nothing.
+        prefetch_factor: batches that each worker decodes ahead; unused without workers.
 
     Attributes:
         num_samples, num_damaged, num_dropped: of this process since the beginning of the run.
@@ -93,7 +93,7 @@ class PretrainingLoader:
         )
 
     def signature(self) -> dict[str, Any]:
-        """What the samples, their order and their crops depend on: where any of it differs, it is another stream."""
+        """What samples, order and crops depend on; if any of it differs, it is another stream."""
         return {
             "data": self.source.fingerprint,
             "seed": self.options.seed,

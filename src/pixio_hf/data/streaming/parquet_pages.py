@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""How much memory a column of a Parquet file takes once unpacked, read from its page headers before anything is.
+"""How much memory a Parquet column takes once unpacked, read from its page headers before any data.
 
-pyarrow unpacks page by page and has no limit of its own. The footer's sums can be wrong, and say nothing of single
-pages; the header in front of each page tells its size, and a page that unpacks to more than that is refused by pyarrow.
+pyarrow unpacks page by page and has no limit of its own. The footer's sums can be wrong, and do not show single pages;
+the header in front of each page tells its size, and a page that unpacks to more than that is refused by pyarrow.
 Headers are Thrift structs in the compact protocol.
 """
 
@@ -15,7 +15,7 @@ _I32, _BINARY, _LIST, _SET, _STRUCT = 5, 8, 9, 10, 12
 
 
 class LargestPages(NamedTuple):
-    """Bytes of the largest page of a column chunk once it is unpacked, and of the largest that grows eightfold by it."""
+    """Unpacked bytes of the largest page of a column chunk, and of the largest page that grows more than eightfold."""
 
     any: int
     inflated: int
@@ -24,7 +24,7 @@ class LargestPages(NamedTuple):
 def find_largest_pages(file: IO[bytes], chunk: Any) -> LargestPages:
     """Look at the header of each page of a column chunk; `chunk` is pyarrow's metadata of it.
 
-    Where headers cannot be read, the sizes are not less than what the footer says of the whole chunk.
+    If headers cannot be read, both are at least the size that the footer states for the whole chunk.
     """
     start = chunk.data_page_offset
     if chunk.has_dictionary_page and chunk.dictionary_page_offset and chunk.dictionary_page_offset < start:
@@ -85,7 +85,7 @@ class _CompactReader:
         return fields
 
     def read_value(self, kind: int, depth: int, in_list: bool = False) -> int | None:
-        if kind in (1, 2):  # a boolean: the kind itself, but a byte in a list
+        if kind in (1, 2):  # a boolean: its kind is its value, but in a list it takes a byte
             self.position += in_list
         elif kind == 3:
             self.position += 1

@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Random resized crops of encoded photos, each a function of its seed (SPEC 3.4)."""
+"""Random resized crops of encoded photos, each a function of its seed (docs/specification.md 3.4)."""
 
 import math
 
@@ -19,7 +19,7 @@ _ATTEMPTS = 10
 def draw_crop(
     height: int, width: int, scale: tuple[float, float], generator: torch.Generator
 ) -> tuple[int, int, int, int]:
-    """Draw (top, left, height, width) of a crop by torchvision's law: area, then logarithm of the aspect ratio, uniform.
+    """Draw (top, left, height, width) of a crop as torchvision does: area and log aspect ratio are uniform.
 
     After ten draws that do not fit, the largest central crop of an allowed aspect ratio.
     """
@@ -38,9 +38,11 @@ def draw_crop(
 
 
 def crop_photo(data: bytes | PIL.Image.Image, image_size: int, scale: tuple[float, float], seed: int) -> Tensor:
-    """Decode a photo whole, crop it at random, resize bicubic with antialiasing: -> (3, S, S) uint8 (SPEC 3.4).
+    """Decode a photo whole, crop it at random, resize bicubic with antialiasing: -> (3, S, S) uint8.
 
     `scale` bounds the crop's share of the area. Photos are turned upright (EXIF) and become 8-bit RGB as in `read_photo`.
+
+    See docs/specification.md 3.4.
 
     Raises:
         ValueError: the photo is damaged, or has more pixels than MAX_IMAGE_PIXELS.

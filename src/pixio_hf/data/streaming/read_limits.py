@@ -29,7 +29,7 @@ MAX_IMAGE_PIXELS = read_limit("PIXIO_HF_MAX_IMAGE_PIXELS", 2**27)
 
 
 def check_num_bytes(num_bytes: int) -> None:
-    """Raise ValueError for an encoded image above the limit, or a negative size, as only damaged files tell it."""
+    """Raise ValueError for a size above the limit, or a negative one, which only damaged files state."""
     if not 0 <= num_bytes <= MAX_IMAGE_BYTES:
         raise ValueError(
             f"unpacks to {num_bytes} bytes, the limit for an image is {MAX_IMAGE_BYTES} (PIXIO_HF_MAX_IMAGE_BYTES)"

@@ -15,7 +15,7 @@ import torch
 
 
 class Position(NamedTuple):
-    """Where a reader stands: the next sample is number `offset` of a window of an epoch, counted after shuffling."""
+    """Where a reader is: its next sample is number `offset` in a window of an epoch, counted after shuffling."""
 
     epoch: int = 0
     window: int = 0

@@ -1,10 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """What one reader reads, in its shuffled order and as bytes: windows of pieces, interleaved, permuted block by block.
 
-Within a window the pieces take turns, a sample each; `block_size` samples at a time are permuted. A position needs no
-more than (epoch, window, offset): whoever starts in the middle runs over the samples before its block without reading
-their bytes, then reads one block. While one block is handed out the next is read, so that at most `block_size` encoded
-images are held.
+Within a window the pieces take turns, a sample each; `block_size` samples at a time are permuted. A position is just
+(epoch, window, offset): to start in the middle, skip the samples before its block without reading their bytes, then
+read one block. While one block is handed out the next is read, so that at most `block_size` encoded images are held.
 """
 
 import itertools
@@ -23,7 +22,7 @@ KeepRule = Callable[[str, str, float], bool]
 
 @dataclass(frozen=True, slots=True)
 class LoadedSample:
-    """A sample with its bytes; without data it was dropped by the keep rule or, if there is an error, is damaged."""
+    """A sample with its bytes. No data: dropped by the keep rule, or damaged if there is an error."""
 
     raw: RawSample
     epoch: int

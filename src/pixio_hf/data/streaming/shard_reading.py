@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The images of one shard as raw bytes, in order; damage is a sample like any other whose bytes cannot be read."""
+"""The images of one shard as raw bytes, in order; damage appears as a sample whose bytes cannot be read."""
 
 import io
 import os
@@ -23,7 +23,7 @@ _BATCH_BYTES = 256 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """The `read` of something in a shard that cannot be read: raises ValueError."""
+    """Stands for `read` of something in a shard that cannot be read: raises ValueError."""
 
     message: str
 
@@ -118,7 +118,7 @@ def read_tar(file: IO[bytes], image_column: str | None) -> Iterator[tuple[str, C
 
 
 class LimitedReads:
-    """A file for tarfile, which takes the sizes that headers tell for granted: no read may be larger than an image."""
+    """A file for tarfile, which trusts the sizes in headers: no read may be larger than an image."""
 
     def __init__(self, file: IO[bytes]):
         self.seek, self.tell, self.file = file.seek, file.tell, file
@@ -151,12 +151,12 @@ def is_valid_header(file: IO[bytes], offset: int) -> bool:
 
 
 def release_unused_memory() -> None:
-    """Give back what pyarrow's memory pool keeps of freed memory."""
+    """Release the freed memory that pyarrow's pool still keeps."""
     if "pyarrow" in sys.modules:
         sys.modules["pyarrow"].default_memory_pool().release_unused()
 
 
-# Reading processes that are forked would inherit it, gigabytes after a large table, as memory of their own.
+# Forked readers would inherit it as their own memory: gigabytes after a large table.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=release_unused_memory)
 
@@ -221,8 +221,8 @@ def read_bytes(value: Any) -> bytes | None:
 class RowGroup:
     """The image column of one row group, read forward in small batches and only when a row is asked for.
 
-    A value is never larger than the page that it, or the dictionary entry that stands for it, lies in. So rows are read as
-    few at a time as fit into memory, and none where a page alone is too large.
+    A value is never larger than its page, or the page of its dictionary entry. So only as many rows are read at a time
+    as surely fit into memory, and none if a single page is too large.
     """
 
     def __init__(self, parquet: Any, file: IO[bytes], group: int, column: str):
@@ -256,7 +256,7 @@ class RowGroup:
         leaf = self.column if self.column in chunks else f"{self.column}.bytes"
         size = chunks[leaf].total_uncompressed_size
         pages = LargestPages(size, size)
-        # Behind an address each header costs a request; the footer's word is taken there, unless it is suspicious.
+        # Over a network each header costs a request, so the footer is believed there unless it is suspicious.
         if isinstance(self.file, io.BufferedReader) or size > MAX_IMAGE_BYTES:
             pages = find_largest_pages(self.file, chunks[leaf])
         # pyarrow takes six times the size of a dictionary.
@@ -267,7 +267,7 @@ class RowGroup:
             )
         largest = pages.any
         if is_fixed_size_binary(bytes_type := find_bytes_type(column_type)):
-            # Of nulls nothing is stored, but in memory they take the room of a value.
+            # Nulls are not stored, but in memory each takes the room of a value.
             largest = max(largest, bytes_type.byte_width)
             if bytes_type.byte_width > MAX_IMAGE_BYTES:
                 check_num_bytes(bytes_type.byte_width)

@@ -87,7 +87,10 @@ def find_shards(dataset: str) -> list[str] | None:
 
 
 def prefer_training_split(folder: str, names: list[str]) -> list[str]:
-    """Names that contain "train", where some do and others do not (SPEC 3.4); says how many it leaves out."""
+    """Names that contain "train", where some do and others do not; says how many it leaves out.
+
+    See docs/specification.md 3.4.
+    """
     training = fnmatch.filter(names, "*train*")
     if training and len(training) < len(names):
         logger.warning(f"{folder}: taking the {len(training)} of {len(names)} shards whose names contain 'train'.")

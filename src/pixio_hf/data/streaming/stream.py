@@ -31,7 +31,7 @@ class StreamOptions:
         crop_scale: smallest and largest share of the photo's area in a crop.
         shuffle_buffer: samples that are permuted at a time; each worker holds that many encoded images.
         open_shards: shards that a worker reads in turns.
-        max_damaged: damaged samples that are put up with, a share below 1 (of at least 1000) or a number.
+        max_damaged: tolerated damaged samples, as a share below 1 (of at least 1000) or as a number.
         keep: optional rule (shard, member, draw) -> bool that chooses samples; the draw in [0, 1) belongs to sample and
             epoch. It must be picklable where workers are spawned.
     """
@@ -57,7 +57,7 @@ class StreamOptions:
 
 @dataclass(frozen=True)
 class ReaderPlace:
-    """Which part of the stream a process reads: it has a reader per data loader worker, one without workers."""
+    """Which part of the stream a process reads, with one reader per data loader worker, or one in all without workers."""
 
     rank: int = 0
     world_size: int = 1
@@ -82,7 +82,7 @@ class PretrainingStream(IterableDataset):
 
     Args:
         starts: position of each reader of this process.
-        first_reader: reader that data loader worker 0 stands for; batches come from the workers in turns.
+        first_reader: the reader of data loader worker 0; batches come from the workers in turns.
 
     Raises:
         ValueError: too much is damaged, or nothing was kept of a whole epoch (both while iterating).

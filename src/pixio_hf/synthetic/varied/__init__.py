@@ -3,12 +3,12 @@
 
 from collections.abc import Callable
 
-from pixio_hf.synthetic.scenes import Scene
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.varied.interiors import build_interior
-from pixio_hf.synthetic.varied.open_air import build_open_air
-from pixio_hf.synthetic.varied.passages import build_corridor, build_stairs
-from pixio_hf.synthetic.varied.table_tops import build_table_top
+from ..scenes import Scene
+from ..seeds import SeededDraws
+from .interiors import build_interior
+from .open_air import build_open_air
+from .passages import build_corridor, build_stairs
+from .table_tops import build_table_top
 
 BUILDERS: dict[str, Callable[[SeededDraws], Scene]] = {
     "room": build_interior,

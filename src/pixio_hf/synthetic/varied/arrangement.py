@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pixio_hf.synthetic.raycasting import corners_of, part_rotation
-from pixio_hf.synthetic.scenes import Camera, Primitive, Shape, Vector
+from ..raycasting import corners_of, part_rotation
+from ..scenes import Camera, Primitive, Shape, Vector
 
 NEAREST = 0.3
 """Nothing is nearer to the camera than this, in metres."""

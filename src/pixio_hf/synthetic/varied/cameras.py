@@ -3,8 +3,8 @@
 
 import math
 
-from pixio_hf.synthetic.scenes import Camera, ImageFormation, Vector
-from pixio_hf.synthetic.seeds import SeededDraws
+from ..scenes import Camera, ImageFormation, Vector
+from ..seeds import SeededDraws
 
 LOWEST, HIGHEST = 0.1, 2.5
 

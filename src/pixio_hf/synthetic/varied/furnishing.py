@@ -5,14 +5,14 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from pixio_hf.synthetic import furniture
-from pixio_hf.synthetic.furniture import Piece
-from pixio_hf.synthetic.scenes import Material, Primitive
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder, sphere
-from pixio_hf.synthetic.varied.arrangement import Thing, put, stretch
-from pixio_hf.synthetic.varied.materials import any_color, any_material, fabric, photograph, repaint, shade, wood
-from pixio_hf.synthetic.varied.small_things import build_wooden_board, ellipsoid, scatter
+from ...synthetic import furniture
+from ..furniture import Piece
+from ..scenes import Material, Primitive
+from ..seeds import SeededDraws
+from ..solids import box, cylinder, sphere
+from .arrangement import Thing, put, stretch
+from .materials import any_color, any_material, fabric, photograph, repaint, shade, wood
+from .small_things import build_wooden_board, ellipsoid, scatter
 
 
 def _build_chair(draws: SeededDraws) -> Piece:

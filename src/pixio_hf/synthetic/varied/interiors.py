@@ -3,14 +3,14 @@
 
 import math
 
-from pixio_hf.synthetic.floor_plans import FloorPlan
-from pixio_hf.synthetic.scenes import Camera, Material, Scene, Texture, Vector
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder
-from pixio_hf.synthetic.varied.arrangement import Thing, clear_view, put
-from pixio_hf.synthetic.varied.cameras import draw_formation, draw_height, draw_light, draw_pitch, make_camera
-from pixio_hf.synthetic.varied.furnishing import ALONG_WALLS, STANDING_FREE, build_piece
-from pixio_hf.synthetic.varied.materials import (
+from ..floor_plans import FloorPlan
+from ..scenes import Camera, Material, Scene, Texture, Vector
+from ..seeds import SeededDraws
+from ..solids import box, cylinder
+from .arrangement import Thing, clear_view, put
+from .cameras import draw_formation, draw_height, draw_light, draw_pitch, make_camera
+from .furnishing import ALONG_WALLS, STANDING_FREE, build_piece
+from .materials import (
     any_color,
     any_material,
     ceiling,
@@ -20,7 +20,7 @@ from pixio_hf.synthetic.varied.materials import (
     wall,
     wood,
 )
-from pixio_hf.synthetic.varied.small_things import scatter
+from .small_things import scatter
 
 MAX_DEPTH = 80.0
 """Version 2 has one range for everything, in metres."""

@@ -4,9 +4,9 @@
 import colorsys
 from dataclasses import replace
 
-from pixio_hf.synthetic.furniture import FABRICS, WOODS
-from pixio_hf.synthetic.scenes import Material, Primitive, Texture, Vector
-from pixio_hf.synthetic.seeds import SeededDraws
+from ..furniture import FABRICS, WOODS
+from ..scenes import Material, Primitive, Texture, Vector
+from ..seeds import SeededDraws
 
 _WALLS: tuple[Vector, ...] = (
     (0.86, 0.85, 0.82),

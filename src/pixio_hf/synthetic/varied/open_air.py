@@ -4,16 +4,16 @@
 import math
 from dataclasses import replace
 
-from pixio_hf.synthetic import outdoors
-from pixio_hf.synthetic.scenes import Camera, Material, Scene, Texture
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder
-from pixio_hf.synthetic.varied.arrangement import Thing, clear_view, put
-from pixio_hf.synthetic.varied.cameras import draw_formation, draw_height, make_camera
-from pixio_hf.synthetic.varied.furnishing import build_bin, build_box_pile, build_person
-from pixio_hf.synthetic.varied.interiors import MAX_DEPTH, MAX_PARTS
-from pixio_hf.synthetic.varied.materials import any_color, any_material, foliage, ground, repaint, shade, wall, wood
-from pixio_hf.synthetic.varied.small_things import ellipsoid, scatter
+from .. import outdoors
+from ..scenes import Camera, Material, Scene, Texture
+from ..seeds import SeededDraws
+from ..solids import box, cylinder
+from .arrangement import Thing, clear_view, put
+from .cameras import draw_formation, draw_height, make_camera
+from .furnishing import build_bin, build_box_pile, build_person
+from .interiors import MAX_DEPTH, MAX_PARTS
+from .materials import any_color, any_material, foliage, ground, repaint, shade, wall, wood
+from .small_things import ellipsoid, scatter
 
 _SUN_DISTANCE = 300.0
 

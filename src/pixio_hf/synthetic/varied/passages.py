@@ -4,15 +4,15 @@
 import math
 from dataclasses import replace
 
-from pixio_hf.synthetic.floor_plans import FloorPlan
-from pixio_hf.synthetic.scenes import Material, Scene, Texture, Vector
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder
-from pixio_hf.synthetic.varied.arrangement import Thing, put
-from pixio_hf.synthetic.varied.cameras import draw_height, make_camera
-from pixio_hf.synthetic.varied.furnishing import ALONG_WALLS, STANDING_FREE, build_piece
-from pixio_hf.synthetic.varied.interiors import finish_interior, hang_on_walls, litter, paint_walls
-from pixio_hf.synthetic.varied.materials import any_color, ceiling, floor, shade, wood
+from ..floor_plans import FloorPlan
+from ..scenes import Material, Scene, Texture, Vector
+from ..seeds import SeededDraws
+from ..solids import box, cylinder
+from .arrangement import Thing, put
+from .cameras import draw_height, make_camera
+from .furnishing import ALONG_WALLS, STANDING_FREE, build_piece
+from .interiors import finish_interior, hang_on_walls, litter, paint_walls
+from .materials import any_color, ceiling, floor, shade, wood
 
 
 def build_corridor(draws: SeededDraws) -> Scene:

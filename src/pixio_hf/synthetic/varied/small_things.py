@@ -5,11 +5,11 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from pixio_hf.synthetic.scenes import Material, Primitive, Shape
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder, sphere
-from pixio_hf.synthetic.varied.arrangement import Thing, lay_down, put
-from pixio_hf.synthetic.varied.materials import any_color, any_material, foliage, photograph, shade, wood
+from ..scenes import Material, Primitive, Shape
+from ..seeds import SeededDraws
+from ..solids import box, cylinder, sphere
+from .arrangement import Thing, lay_down, put
+from .materials import any_color, any_material, foliage, photograph, shade, wood
 
 
 def ellipsoid(

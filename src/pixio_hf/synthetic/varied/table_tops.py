@@ -3,16 +3,16 @@
 
 import math
 
-from pixio_hf.synthetic.floor_plans import FloorPlan
-from pixio_hf.synthetic.scenes import Scene, Vector
-from pixio_hf.synthetic.seeds import SeededDraws
-from pixio_hf.synthetic.solids import box, cylinder
-from pixio_hf.synthetic.varied.arrangement import Thing, lay_down, put
-from pixio_hf.synthetic.varied.cameras import aim_camera
-from pixio_hf.synthetic.varied.furnishing import ALONG_WALLS, build_office_chair, build_piece
-from pixio_hf.synthetic.varied.interiors import finish_interior, hang_on_walls, paint_walls
-from pixio_hf.synthetic.varied.materials import any_material, ceiling, floor, photograph, wood
-from pixio_hf.synthetic.varied.small_things import SMALL_THINGS, build_tray, scatter
+from ..floor_plans import FloorPlan
+from ..scenes import Scene, Vector
+from ..seeds import SeededDraws
+from ..solids import box, cylinder
+from .arrangement import Thing, lay_down, put
+from .cameras import aim_camera
+from .furnishing import ALONG_WALLS, build_office_chair, build_piece
+from .interiors import finish_interior, hang_on_walls, paint_walls
+from .materials import any_material, ceiling, floor, photograph, wood
+from .small_things import SMALL_THINGS, build_tray, scatter
 
 
 def build_table_top(draws: SeededDraws) -> Scene:

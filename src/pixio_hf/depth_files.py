@@ -1,0 +1,69 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""Depth maps as files: a PNG of 16-bit millimetres, or .npy of metres; and what of a map the PNG cannot hold."""
+
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+from .files import file_in_progress
+
+MAX_MILLIMETRES = 65535
+_ROWS_AT_ONCE = 512
+
+
+def write_depth_png(path: Path, depth: np.ndarray) -> None:
+    """Write depth (H, W) in metres as a PNG of 16-bit millimetres, 0 = unknown (`to_millimetres`)."""
+    with file_in_progress(path) as partial:
+        PIL.Image.fromarray(to_millimetres(depth)).save(partial, format="PNG")
+
+
+def write_npy(path: Path, values: np.ndarray) -> None:
+    """Write an array in NumPy's own format."""
+    with file_in_progress(path) as partial, partial.open("wb") as file:
+        np.save(file, values, allow_pickle=False)
+
+
+def to_millimetres(depth: np.ndarray) -> np.ndarray:
+    """(H, W) metres -> (H, W) uint16 millimetres, rounded.
+
+    0 means unknown: what is not finite, nearer than half a millimetre, or beyond 65.535 m, the most that 16 bits hold.
+    """
+    millimetres = np.zeros(depth.shape, np.uint16)
+    for band in _row_bands(depth):
+        rounded = np.rint(1000 * depth[band].astype(np.float64))
+        np.copyto(millimetres[band], rounded, casting="unsafe", where=_fits(rounded))
+    return millimetres
+
+
+def describe_unknown(depth: np.ndarray) -> str:
+    """Which depths of a map (H, W) in metres `to_millimetres` cannot hold, in words; empty if none."""
+    num_far = num_near = num_wrong = 0
+    for band in _row_bands(depth):
+        rounded = np.rint(1000 * depth[band].astype(np.float64))
+        lost = rounded[~_fits(rounded)]
+        far = int((np.isfinite(lost) & (lost > 0)).sum())
+        near = int((lost == 0).sum())
+        num_far, num_near, num_wrong = num_far + far, num_near + near, num_wrong + lost.size - far - near
+    reasons = [
+        f"{count:,} {reason}"
+        for count, reason in (
+            (num_far, "beyond 65.535 m, the most that 16 bits hold"),
+            (num_near, "nearer than half a millimetre"),
+            (num_wrong, "not positive finite numbers: does --dtype float32 help?"),
+        )
+        if count
+    ]
+    if not reasons:
+        return ""
+    return f"{num_far + num_near + num_wrong:,} of {depth.size:,} pixels ({'; '.join(reasons)}) are 0 = unknown"
+
+
+def _fits(rounded: np.ndarray) -> np.ndarray:
+    """True where millimetres fit into 16 bits and are not 0, which means unknown; NaN does not fit."""
+    return (rounded >= 1) & (rounded <= MAX_MILLIMETRES)
+
+
+def _row_bands(values: np.ndarray) -> list[slice]:
+    """Slices of 512 rows: a large map in double precision would take a gigabyte."""
+    return [slice(top, top + _ROWS_AT_ONCE) for top in range(0, len(values), _ROWS_AT_ONCE)]

@@ -1,0 +1,123 @@
+# Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
+"""What a command needs, reads and writes, checked before torch is imported and before any work; imports nothing heavy."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+# What commands import of an extra of pyproject.toml.
+EXTRAS = {"demo": ("matplotlib",)}
+
+
+def require_extra(extra: str) -> None:
+    """Raise ValueError, with the install command, if packages of one of our extras are missing."""
+    missing = [package for package in EXTRAS[extra] if find_spec(package) is None]
+    if missing:
+        raise ValueError(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed, which this command needs:"
+            f" pip install 'pixio-hf[{extra}]'."
+        )
+
+
+@cache
+def read_names() -> ModuleType:
+    """The module pixio_hf/bundled.py, run from its file: importing it from its package would load torch."""
+    package = find_spec("pixio_hf")
+    assert package is not None
+    assert package.origin is not None
+    spec = spec_from_file_location("pixio_hf_names", Path(package.origin).with_name("bundled.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check_photos(photos: Sequence[Path]) -> None:
+    """Raise ValueError naming every photo that is missing, unreadable, or no regular file; none of them is opened."""
+    if not photos:
+        raise ValueError("No photos given.")
+    problems = []
+    for photo in photos:
+        name = show_name(photo)
+        if os.path.isdir(photo):
+            problems.append(f"{name} is a folder; name its photos, for example {name}{os.sep}*.jpg")
+        elif not os.path.exists(photo):
+            problems.append(f"{name} does not exist")
+        elif not os.path.isfile(photo):
+            problems.append(f"{name} is not a regular file (it is a FIFO, device or socket)")
+        elif not os.access(photo, os.R_OK):
+            problems.append(f"{name} cannot be read")
+    if problems:
+        raise ValueError("; ".join(problems) + ". Nothing was done.")
+
+
+def plan_outputs(
+    photos: Sequence[Path], out: Path, endings: Sequence[str], overwrite: bool
+) -> dict[Path, tuple[Path, ...]]:
+    """Result files of each photo: `out / (stem + ending)`, one per ending.
+
+    Raises:
+        ValueError: two photos would write the same file, a result would replace a photo, or exists and may not be
+            replaced, or nothing can be written into the folder.
+    """
+    check_photos(photos)
+    planned: dict[Path, tuple[Path, ...]] = {}
+    writers: dict[Path, Path] = {}
+    for photo in photos:
+        targets = tuple(out / f"{photo.stem}{ending}" for ending in endings)
+        for target in targets:
+            if target in writers:
+                raise ValueError(
+                    f"{show_name(writers[target])} and {show_name(photo)} would both write {show_name(target)}. Rename"
+                    " one, or use two calls with different --out folders."
+                )
+            writers[target] = photo
+        planned[photo] = targets
+    check_targets(list(writers), out, overwrite)
+    inputs = {photo.resolve() for photo in photos}
+    if replaced := [show_name(target) for target in writers if target.resolve() in inputs]:
+        raise ValueError(f"Results would replace the photos {', '.join(replaced)}. Choose another --out folder.")
+    return planned
+
+
+def check_targets(targets: Sequence[Path], out: Path, overwrite: bool) -> None:
+    """Raise ValueError where the output folder cannot be written, or targets exist and may not be replaced."""
+    check_folder(out)
+    odd = [show_name(target) for target in targets if os.path.exists(target) and not os.path.isfile(target)]
+    if odd:
+        raise ValueError(
+            f"{', '.join(odd)} should become files, but are folders or devices. Choose another --out folder."
+        )
+    existing = [show_name(target) for target in targets if os.path.exists(target)]
+    if existing and not overwrite:
+        shown = ", ".join(existing[:3]) + (f" and {len(existing) - 3} more" if len(existing) > 3 else "")
+        raise ValueError(f"Results exist already: {shown}. Pass --overwrite to replace them, or another --out folder.")
+
+
+def check_folder(out: Path) -> None:
+    """Raise ValueError unless the output folder can be made and written into; leaves nothing behind."""
+    place = Path(os.path.abspath(out))
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not os.path.isdir(place):
+        where = "" if os.path.abspath(out) == str(place) else f": {show_name(place)} is one"
+        raise ValueError(f"--out {show_name(out)} is a file, not a folder{where}; name a folder.")
+    try:
+        # By trying it: permissions say nothing about read-only and special file systems.
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"--out {show_name(out)} cannot be written ({error.strerror or error}); choose another folder."
+        ) from error
+
+
+def show_name(path: Path) -> str:
+    """A path as text that can be printed: bytes that are no UTF-8 become escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
