@@ -222,6 +222,15 @@ def test_scenes_to_pre_train_on_can_be_of_version_2():
     assert source.fingerprint == "4 synthetic-tables of version 2"
 
 
+def test_both_versions_can_be_mixed():
+    source = open_source("synthetic-rooms-v1 + 2 x synthetic-rooms", 32, 3, scene_version=2)
+    pictures = [next(source.read_piece(piece, 1)).read() for piece in (1, 4, 7)]
+    expected = [render_scenes([1], 32, version=version).images[0] for version in (1, 2, 2)]
+    assert all(torch.equal(picture, other) for picture, other in zip(pictures, expected, strict=True))
+    with pytest.raises(ValueError, match="version 7"):
+        open_source("synthetic-rooms-v7", 32, 3)
+
+
 # How pictures are taken
 
 

@@ -143,8 +143,9 @@ def open_source(
     """Open a data set by name, folder, pattern or address (`find_shards`).
 
     Args:
-        dataset: a name of SYNTHETIC_DATASETS, a folder of images, or anything that stands for shards; or several of the
-            first two with weights, such as "4 x kitchens + flowers + 2 x synthetic-rooms" (`MixedSource`).
+        dataset: a name of SYNTHETIC_DATASETS, with "-v1" or "-v2" behind it for another version than `scene_version`; a
+            folder of images; anything that stands for shards; or several of the first two with weights, such as
+            "4 x kitchens + flowers + 2 x synthetic-rooms" (`MixedSource`).
         num_scenes: number of synthetic scenes, from the training seeds.
         cache_dir: where synthetic scenes are kept once rendered; None renders them again each time.
         scene_version, scene_photographs: `version` and `photographs` of SyntheticSceneDataset.
@@ -168,6 +169,8 @@ def open_source(
             )
             sources.append((weight, source))
         return MixedSource(sources)
+    if match := re.fullmatch(r"(synthetic-\w+)-v(\d+)", dataset):
+        dataset, scene_version = match[1], int(match[2])
     if dataset in SYNTHETIC_DATASETS:
         scenes = SyntheticSceneDataset(
             num_scenes,
@@ -177,7 +180,7 @@ def open_source(
             cache_dir=cache_dir,
             num_workers=num_render_workers,
             version=scene_version,
-            photographs=scene_photographs,
+            photographs=None if scene_version == 1 else scene_photographs,
         )
         return SceneSource(scenes, dataset if scene_version == 1 else f"{dataset} of version {scene_version}")
     try:
