@@ -60,7 +60,7 @@ def open_onnx(path: str) -> Teacher:
     """
     if not Path(path).is_file():
         raise ValueError(f"There is no file {path} to take as the teacher.")
-    import onnxruntime
+    import onnxruntime  # pyright: ignore[reportMissingImports]
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (entry,) = session.get_inputs()

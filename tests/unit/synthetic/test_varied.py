@@ -226,7 +226,9 @@ def test_both_versions_can_be_mixed():
     source = open_source("synthetic-rooms-v1 + 2 x synthetic-rooms", 32, 3, scene_version=2)
     pictures = [next(source.read_piece(piece, 1)).read() for piece in (1, 4, 7)]
     expected = [render_scenes([1], 32, version=version).images[0] for version in (1, 2, 2)]
-    assert all(torch.equal(picture, other) for picture, other in zip(pictures, expected, strict=True))
+    for picture, other in zip(pictures, expected, strict=True):
+        assert isinstance(picture, torch.Tensor)
+        assert torch.equal(picture, other)
     with pytest.raises(ValueError, match="version 7"):
         open_source("synthetic-rooms-v7", 32, 3)
 

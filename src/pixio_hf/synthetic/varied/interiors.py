@@ -88,7 +88,8 @@ def finish_interior(
     if kind < 0.2:  # low sun through the windows, which the walls do not hold back
         light = (width * draws.choice((-3.0, 4.0)), height * draws.uniform(1.2, 4.0), depth * draws.uniform(-2, 3))
     elif kind < 0.3:  # the camera's own light
-        light = tuple(value + draws.uniform(-0.1, 0.1) for value in camera.position)
+        x, y, z = camera.position
+        light = (x + draws.uniform(-0.1, 0.1), y + draws.uniform(-0.1, 0.1), z + draws.uniform(-0.1, 0.1))
     far = kind < 0.2
     lamp, around = draw_light(draws)
     return Scene(
