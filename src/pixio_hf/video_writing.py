@@ -22,7 +22,7 @@ import numpy as np
 
 from .files import file_in_progress, write_json
 from .listings import show_path
-from .videos import VideoFrame, load_av, open_video
+from .videos import BT709, VideoFrame, load_av, open_video
 
 PART_FRAMES = 64
 TICKS = 90_000  # per second, of the times in the result
@@ -30,7 +30,7 @@ TICKS = 90_000  # per second, of the times in the result
 _ENCODERS = ("libx264", "libopenh264", "mpeg4")
 _X264_OPTIONS = {"crf": "18", "preset": "veryfast"}
 _BITS_PER_PIXEL = 0.2  # of the others
-_BT709, _TV_RANGE = 1, 1
+_TV_RANGE = 1  # black is 16 and white 235, as players expect
 
 Draw = Callable[[list[VideoFrame]], Sequence[np.ndarray]]
 
@@ -142,8 +142,8 @@ def _write_part(path: Path, pictures: Iterable[np.ndarray], encoder: str, rate: 
                 stream.height, stream.width, stream.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
                 context = stream.codec_context
                 context.max_b_frames = 0  # so that frames lie in the file as they are shown
-                context.color_range, context.colorspace = _TV_RANGE, _BT709
-                context.color_primaries = context.color_trc = _BT709
+                context.color_range, context.colorspace = _TV_RANGE, BT709
+                context.color_primaries = context.color_trc = BT709
                 if encoder == "libx264":
                     context.options = _X264_OPTIONS
                 else:

@@ -17,6 +17,7 @@ from .listings import check_regular, show_path
 
 VIDEO_ENDINGS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv")
 USUAL_RATE = Fraction(25)  # frames per second where a file does not tell
+BT709 = 1  # the number of high definition's colours in FFmpeg
 _HIGHEST_RATE = 1000
 _MISSING_SECONDS = 0.5  # files may announce that much more than they hold
 _MISSING_SHARE = 0.02
@@ -41,7 +42,9 @@ class VideoFrame:
         """The frame upright: (3, H, W) uint8, the same size for all frames of a video."""
         height, width = self._size
         # Later frames of another size, and pixels that are not square, are scaled to what the first frame shows.
-        picture = self._decoded.reformat(width=width, height=height, format="rgb24").to_ndarray()
+        # PyAV before 17 takes the colours of high definition for those of old television, unless both are named.
+        colors = ("ITU709", "ITU601") if self._decoded.colorspace == BT709 else (None, None)
+        picture = self._decoded.reformat(width, height, "rgb24", *colors).to_ndarray()
         return np.moveaxis(np.rot90(picture, self._quarter_turns), -1, 0)
 
 

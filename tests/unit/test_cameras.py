@@ -18,7 +18,7 @@ def photo_with(tags: dict[int, object], size: tuple[int, int] = (400, 300), orie
     """A JPEG of (width, height) as it is opened, with tags of the lens."""
     exif = PIL.Image.Exif()
     exif[Base.Orientation] = orientation
-    exif.get_ifd(IFD.Exif).update(tags)
+    exif[IFD.Exif] = tags
     buffer = io.BytesIO()
     PIL.Image.new("RGB", size).save(buffer, "JPEG", exif=exif)
     return PIL.Image.open(buffer)
