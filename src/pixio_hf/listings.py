@@ -9,7 +9,8 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import IO, Any
 
 import PIL.Image
 
@@ -17,8 +18,9 @@ _PHOTO_ENDINGS = (
     *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"),
     *(".tif", ".tiff"),
 )
-# Formats that Pillow reads only if it was built with their library, or if a plugin for them was imported.
-_OPTIONAL_PHOTO_ENDINGS = (".avif", ".heic", ".heif", ".j2k", ".jp2", ".jxl", ".webp")
+# Formats that Pillow reads only where it was built with their library, or where a plugin of it was imported.
+HEIF_ENDINGS = (".heic", ".heif", ".hif")
+_OPTIONAL_PHOTO_ENDINGS = (".avif", *HEIF_ENDINGS, ".j2k", ".jp2", ".jxl", ".webp")
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -30,10 +32,33 @@ _KINDS = (
 
 
 def photo_endings() -> tuple[str, ...]:
-    """Endings of the photos that are read here, in lower case; .avif, .webp and the like only where Pillow reads them."""
+    """Endings of the photos that are read here, in lower case; .heic, .webp and the like only where Pillow reads them."""
+    register_heif()
     registered = PIL.Image.registered_extensions()
     optional = [ending for ending in _OPTIONAL_PHOTO_ENDINGS if registered.get(ending) in PIL.Image.OPEN]
     return tuple(sorted((*_PHOTO_ENDINGS, *optional)))
+
+
+@cache
+def register_heif() -> bool:
+    """Let Pillow read HEIC, the photos of iPhones, where pillow-heif is installed; whether it is."""
+    try:
+        import pillow_heif  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def open_image(source: str | os.PathLike | IO[bytes]) -> PIL.Image.Image:
+    """PIL.Image.open, which knows HEIC where pillow-heif is installed. Raises what it raises."""
+    try:
+        return PIL.Image.open(source)
+    except PIL.UnidentifiedImageError:
+        # Looked for only now: loading the library takes a while.
+        if not register_heif():
+            raise
+        return PIL.Image.open(source)
 
 
 def ending_of(name: str) -> str:
@@ -106,16 +131,18 @@ class FoundFiles:
     """A sentence for each name that has one of the endings but is no regular file, or is not UTF-8."""
 
 
-def find_files(folder: str | os.PathLike, endings: Iterable[str], only_utf8: bool = True) -> FoundFiles:
+def find_files(
+    folder: str | os.PathLike, endings: Iterable[str], only_utf8: bool = True, recursive: bool = True
+) -> FoundFiles:
     """List everything below a folder; links are followed, each folder is visited once. No file is opened.
 
-    With only_utf8=False, files whose names are not UTF-8 are listed too.
+    With only_utf8=False, files whose names are not UTF-8 are listed too; with recursive=False, folders below are left out.
 
     Raises:
         ValueError: a folder cannot be listed.
     """
     found, wanted = FoundFiles(), frozenset(endings)
-    for entry, relative in _walk(os.fspath(folder)):
+    for entry, relative in _walk(os.fspath(folder), recursive):
         has_ending = ending_of(entry.name) in wanted
         if entry.is_file():
             if only_utf8 and not is_utf8(relative):
@@ -133,7 +160,7 @@ def find_files(folder: str | os.PathLike, endings: Iterable[str], only_utf8: boo
     return found
 
 
-def _walk(folder: str) -> Iterator[tuple[os.DirEntry, str]]:
+def _walk(folder: str, recursive: bool) -> Iterator[tuple[os.DirEntry, str]]:
     visited, waiting = {_identity(folder)}, [(folder, "")]
     while waiting:
         parent, prefix = waiting.pop()
@@ -143,7 +170,7 @@ def _walk(folder: str) -> Iterator[tuple[os.DirEntry, str]]:
             relative = prefix + entry.name
             yield entry, relative
             # Links can lead back up; what was visited is not entered again.
-            if entry.is_dir() and (identity := _identity(entry.path)) not in visited:
+            if recursive and entry.is_dir() and (identity := _identity(entry.path)) not in visited:
                 visited.add(identity)
                 waiting.append((entry.path, f"{relative}/"))
 

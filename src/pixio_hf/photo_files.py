@@ -10,10 +10,10 @@ from typing import Any
 
 import PIL.ExifTags
 import PIL.Image
-from huggingface_hub.utils import get_session
 from PIL.Image import Transpose
 
-from .listings import check_regular, show_path
+from .listings import HEIF_ENDINGS, check_regular, ending_of, open_image, show_path
+from .photo_addresses import fetch, is_address, show_address
 
 # How to turn a photo whose EXIF orientation is not 1 (upright).
 _TURNS = {
@@ -51,34 +51,54 @@ def refuse_damage(name: str, what: str = "an image") -> Iterator[None]:
         ) from error
 
 
-def open_photo(source: str | os.PathLike) -> PIL.Image.Image:
+def open_photo(source: str | os.PathLike, allow_private: bool = True) -> PIL.Image.Image:
     """Open a local path, an http(s) address or a base64 string as a PIL image, pixels not decoded yet.
 
+    Args:
+        allow_private: open addresses in networks that are not public too, since the caller names them, as in transformers;
+            False for addresses that come from somebody else.
+
     Raises:
-        ValueError: there is no such file, it is no image, no regular file, or claims more pixels than Pillow allows.
+        ValueError: there is no such file, it is no image, no regular file, or claims more pixels than Pillow allows; an
+            address does not answer in time, sends too much, or is not public and may not be opened.
     """
     text = os.fspath(source)
+    if is_address(text):
+        return _open_address(text, allow_private)
     name = show_path(text)
     try:
-        if text.startswith(("http://", "https://")):
-            response = get_session().get(text, follow_redirects=True)
-            if not response.is_success:
-                raise ValueError(f"the server answered {response.status_code}")
-            return PIL.Image.open(io.BytesIO(response.content))
         if os.path.lexists(text):
             check_regular(text)
-            return PIL.Image.open(text)
+            return open_image(text)
         encoded = text.split(",", 1)[1] if text.startswith("data:image/") else text
-        return PIL.Image.open(io.BytesIO(base64.b64decode(encoded)))
+        return open_image(io.BytesIO(base64.b64decode(encoded)))
     except (PIL.Image.DecompressionBombError, MemoryError):
         with refuse_damage(name):
             raise
-    except Exception as error:  # network clients and Pillow raise many kinds
+    except Exception as error:  # Pillow raises many kinds
+        if isinstance(error, PIL.UnidentifiedImageError) and ending_of(text) in HEIF_ENDINGS:
+            raise ValueError(
+                f"{name} cannot be opened: HEIC needs pillow-heif (pip install 'pixio-hf[heic]'), or it is damaged."
+            ) from error
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ValueError(
             f"{name!r} is not an image: expected the path of an image file that exists, an http(s) address or a"
             f" base64 string ({reason})."
         ) from error
+
+
+def _open_address(address: str, allow_private: bool) -> PIL.Image.Image:
+    # Here, since a limit in the environment that is no number should keep nobody from importing the package.
+    from .read_limits import MAX_IMAGE_BYTES
+
+    content, name = fetch(address, MAX_IMAGE_BYTES, allow_private), show_address(address)
+    try:
+        return open_image(io.BytesIO(content))
+    except PIL.UnidentifiedImageError as error:
+        raise ValueError(f"{name} is no image in a format that is known here.") from error
+    except Exception:
+        with refuse_damage(name):
+            raise
 
 
 MAX_PIXELS = 178_956_970
@@ -108,7 +128,7 @@ def decode_image(
         name = name or show_path(source)
         check_regular(source)
         stream = source
-    with refuse_damage(name), PIL.Image.open(stream) as image:
+    with refuse_damage(name), open_image(stream) as image:
         if max_pixels is not None and image.width * image.height > max_pixels:
             raise PIL.Image.DecompressionBombError(
                 f"Image size ({image.width * image.height} pixels) exceeds limit of {max_pixels} pixels."

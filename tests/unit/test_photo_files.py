@@ -203,3 +203,25 @@ def test_names_that_are_no_utf8_can_be_printed(tmp_path):
     with pytest.raises(ValueError, match="xff") as caught:
         load_photo(path)
     assert "\\xff.png" in str(caught.value).encode().decode()
+
+
+def test_heic_is_read_upright_where_pillow_heif_is_installed(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    smooth = np.tile(np.linspace(0, 255, 64, dtype=np.uint8), (32, 1))
+    pixels = np.stack([smooth, smooth.copy(), 255 - smooth], axis=-1)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "a.heic"
+    pillow_heif.from_pillow(PIL.Image.fromarray(pixels)).save(path, quality=100, exif=exif.tobytes())
+    upright = load_photo(path)
+    assert upright.shape == (3, 64, 32)
+    assert np.abs(upright.astype(int) - np.moveaxis(np.rot90(pixels, -1), -1, 0)).mean() < 3
+    assert read_photo(decode_image(path.read_bytes())).shape == (3, 64, 32)
+
+
+def test_heic_without_pillow_heif_says_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "a.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
+    monkeypatch.setattr("pixio_hf.listings.register_heif", lambda: False)
+    with pytest.raises(ValueError, match=r"a\.HEIC cannot be opened: HEIC needs pillow-heif \(pip install"):
+        load_photo(path)

@@ -19,6 +19,7 @@ LONGEST_TEXT = 400  # characters: enough for our own sentences and for any file 
 MARGIN, GAP, TITLE_HEIGHT, BAR_WIDTH, BAR_ROOM = 0.2, 0.12, 0.3, 0.13, 0.72  # inches
 HEADING_HEIGHT, HEADLINE_HEIGHT, NOTE_HEIGHT, LINE_HEIGHT = 0.45, 0.34, 0.24, 0.17  # inches of text
 INK, PALE = "#22262b", "#6a727c"
+STACKED_ASPECT = 2.0  # wider pictures, such as panoramas, are drawn one below the other
 DRAWN_SIDE = 2048
 """Longest side in pixels of what is drawn: panels are smaller, and a large photo would take gigabytes."""
 
@@ -36,18 +37,24 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
-    """Panels side by side under a headline; its depth panels share one scale bar, right of the last of them."""
+    """Panels side by side under a headline; its depth panels share one scale bar, right of the last of them.
+
+    Args:
+        leaves_bar_room: room for a scale bar also without one, so that the panel is as wide as those of other rows.
+    """
 
     panels: Sequence[Panel]
     headline: str = ""
+    leaves_bar_room: bool = False
 
     def aspects(self) -> list[float]:
         """Width over height of every panel; extreme shapes are shown smaller within their panel."""
-        return [min(max(panel.pixels.shape[1] / panel.pixels.shape[0], 0.3), 4.0) for panel in self.panels]
+        widest = 4.0 if len(self.panels) > 1 else 24.0
+        return [min(max(aspect_of(panel), 0.3), widest) for panel in self.panels]
 
     def fixed_width(self) -> float:
         """Inches that margins, gaps and scale bar take."""
-        has_bar = any(panel.depth_range for panel in self.panels)
+        has_bar = self.leaves_bar_room or any(panel.depth_range for panel in self.panels)
         return 2 * MARGIN + GAP * (len(self.panels) - 1) + (BAR_ROOM if has_bar else 0.0)
 
     def extra_height(self) -> float:
@@ -55,6 +62,11 @@ class Row:
         titles = TITLE_HEIGHT if any(panel.title for panel in self.panels) else 0.0
         notes = NOTE_HEIGHT if any(panel.note for panel in self.panels) else 0.0
         return titles + notes + (HEADLINE_HEIGHT if self.headline else 0.0)
+
+
+def aspect_of(panel: Panel) -> float:
+    """Width over height of a panel's picture."""
+    return panel.pixels.shape[1] / panel.pixels.shape[0]
 
 
 def drawn_size(height: int, width: int) -> tuple[int, int]:
@@ -94,7 +106,11 @@ def depth_limits(*depths: np.ndarray) -> tuple[float, float]:
 
 
 def draw_row(panels: Sequence[Panel], panel_height: float = 3.0, small_print: str = "") -> bytes:
-    """PNG of panels side by side, each at its own aspect ratio."""
+    """PNG of panels side by side, each at its own aspect ratio; wide ones such as panoramas one below the other."""
+    if len(panels) > 1 and min(map(aspect_of, panels)) > STACKED_ASPECT:
+        has_bar = any(panel.depth_range for panel in panels)
+        rows = [Row([panel], leaves_bar_room=has_bar) for panel in panels]
+        return draw_page(rows, rows[0].fixed_width() + 4 * panel_height, small_print=small_print)
     row = Row(panels)
     return draw_page([row], row.fixed_width() + panel_height * sum(row.aspects()), small_print=small_print)
 
@@ -196,7 +212,8 @@ def _draw_scale_bar(axes: Any, depth_range: tuple[float, float]) -> None:
     # Far at the top, as it mostly is in a photo.
     axes.imshow(ramp, cmap=DEPTH_COLORS, aspect="auto", origin="lower", extent=(0, 1, low, high))
     axes.yaxis.tick_right()
-    axes.yaxis.set_major_locator(MaxNLocator(6))
+    height = axes.get_position().height * axes.figure.get_figheight()
+    axes.yaxis.set_major_locator(MaxNLocator(min(6, max(1, int(height / 0.2)))))
     axes.tick_params(labelsize=8, colors=INK, length=2.5, pad=2)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} m")
 

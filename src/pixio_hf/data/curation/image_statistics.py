@@ -19,9 +19,9 @@ from ...losses import masked_pixel_loss
 from ...masking import num_mask_blocks
 from ...modeling_pixio_pretraining import PixioForPreTraining
 from ...photos import read_photo
+from ...read_limits import check_num_pixels, open_encoded
 from ..streaming.decoding import normalize_crops
 from ..streaming.random_crop import resize_crop
-from ..streaming.read_limits import check_num_pixels, open_encoded
 
 DEFINITION = 1
 _LARGE = 2**24  # pixels

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
+from ...read_limits import check_num_pixels
 from .random_crop import crop_photo, draw_crop, resize_crop
-from .read_limits import check_num_pixels
 
 try:
     from simplejpeg import decode_jpeg

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...photos import load_upright, read_photo
-from .read_limits import check_num_pixels, open_encoded
+from ...read_limits import check_num_pixels, open_encoded
 
 ASPECT_RATIOS = (3 / 4, 4 / 3)
 _ATTEMPTS = 10

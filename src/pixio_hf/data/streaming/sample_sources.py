@@ -13,8 +13,8 @@ from typing import Protocol
 from torch.utils.data import Dataset
 
 from ...listings import photo_endings, printable
+from ...read_limits import read_image_file
 from ...synthetic import SCENE_GENERATOR_VERSION, SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
-from .read_limits import read_image_file
 from .sample_order import derive_seed
 from .shard_reading import RawSample, read_shard
 from .shards import find_shards, list_files

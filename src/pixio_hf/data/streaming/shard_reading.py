@@ -13,8 +13,8 @@ from typing import IO, Any, cast
 from torch import Tensor
 
 from ...listings import check_regular, photo_endings, printable
+from ...read_limits import MAX_IMAGE_BYTES, check_num_bytes
 from .parquet_pages import LargestPages, find_largest_pages
-from .read_limits import MAX_IMAGE_BYTES, check_num_bytes
 
 _END_OF_ARCHIVE = 2 * tarfile.BLOCKSIZE
 _ROWS_AT_ONCE = 16

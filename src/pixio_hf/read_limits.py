@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""How large one image of a stream or a shard may be. What is larger counts as damage, before it fills the memory.
+"""How large one image of a stream, a shard or an address may be. What is larger counts as damage, before it fills memory.
 
 A shard of some kB can hold a value that unpacks to gigabytes, and a photo of some kB can claim a billion pixels. Both
 limits come from the environment, so that they hold in all processes and workers alike:
@@ -13,7 +13,7 @@ import os
 
 import PIL.Image
 
-from ...listings import check_regular
+from .listings import check_regular, open_image
 
 
 def read_limit(name: str, default: int) -> int:
@@ -59,7 +59,7 @@ def open_encoded(data: bytes) -> PIL.Image.Image:
         ValueError: in no known format, or more pixels than the limit.
     """
     try:
-        image = PIL.Image.open(io.BytesIO(data))
+        image = open_image(io.BytesIO(data))
     except PIL.UnidentifiedImageError as error:  # its own message names an object in memory
         raise ValueError("is no image in a known format") from error
     check_num_pixels(*image.size)
