@@ -62,7 +62,7 @@ def fetch(address: str, max_bytes: int, allow_private: bool = False, max_seconds
         ValueError: anything that keeps it from being fetched; the message names the address and says why.
     """
     outcomes: list[bytes | BaseException] = []
-    request = _Request(max_bytes, allow_private, time.monotonic() + max_seconds)
+    request = _Request(max_bytes, allow_private, max_seconds, time.monotonic() + max_seconds)
 
     def work() -> None:
         try:
@@ -74,7 +74,7 @@ def fetch(address: str, max_bytes: int, allow_private: bool = False, max_seconds
     thread = threading.Thread(target=work, name="pixio-hf download", daemon=True)
     thread.start()
     thread.join(max_seconds)
-    outcome = outcomes[0] if outcomes else TimeoutError(f"it took longer than {max_seconds:g} seconds")
+    outcome = outcomes[0] if outcomes else request.too_slow()
     if isinstance(outcome, bytes):
         return outcome
     if not isinstance(outcome, Exception):
@@ -88,7 +88,12 @@ class _Request:
 
     max_bytes: int
     allow_private: bool
+    max_seconds: float
     deadline: float
+
+    def too_slow(self) -> TimeoutError:
+        """The error of a download that takes too long, whichever thread notices it first."""
+        return TimeoutError(f"it took longer than {self.max_seconds:g} seconds")
 
     def follow(self, address: str) -> bytes:
         """The bytes at an address or where it redirects to."""
@@ -146,7 +151,7 @@ class _Request:
                 content += piece
                 self._check_size(len(content))
                 if time.monotonic() > self.deadline:
-                    raise TimeoutError("it took too long")
+                    raise self.too_slow()
             return bytes(content), None
 
     def _check_size(self, num_bytes: int) -> None:
