@@ -24,6 +24,12 @@ def write_npy(path: Path, values: np.ndarray) -> None:
         np.save(file, values, allow_pickle=False)
 
 
+def write_npz(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays by name in one compressed file of NumPy's."""
+    with file_in_progress(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
 def to_millimetres(depth: np.ndarray) -> np.ndarray:
     """(H, W) metres -> (H, W) uint16 millimetres, rounded.
 

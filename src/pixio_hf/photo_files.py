@@ -91,7 +91,11 @@ def _open_address(address: str, allow_private: bool) -> PIL.Image.Image:
     # Here, since a limit in the environment that is no number should keep nobody from importing the package.
     from .read_limits import MAX_IMAGE_BYTES
 
-    content, name = fetch(address, MAX_IMAGE_BYTES, allow_private), show_address(address)
+    return open_fetched(fetch(address, MAX_IMAGE_BYTES, allow_private), show_address(address))
+
+
+def open_fetched(content: bytes, name: str) -> PIL.Image.Image:
+    """The image in bytes that were fetched, pixels not decoded yet. Raises ValueError that calls it by `name`."""
     try:
         return open_image(io.BytesIO(content))
     except PIL.UnidentifiedImageError as error:

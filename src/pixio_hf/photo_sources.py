@@ -22,6 +22,10 @@ from .photo_addresses import is_address, show_address
 from .photo_files import load_upright, open_photo
 from .videos import VIDEO_ENDINGS, open_video
 
+RESULT_ENDINGS = tuple(
+    f"_{name}.{kind}" for name in ("depth", "depth_color", "features", "reconstruction") for kind in ("png", "mp4")
+)
+"""What our own commands write; in folders and patterns such files are results, not photos."""
 _PATTERN = re.compile(r"[*?\[]")
 _NO_NAME = re.compile(r"[^\w.() -]+")
 _LONGEST_NAME = 100  # characters of an address's last part
@@ -65,18 +69,24 @@ class PhotoSource:
 
 @dataclass(frozen=True)
 class FoundSources:
-    """What was found, in order, each once, and a sentence for everything that was named and is not there."""
+    """What was found, in order, each once, and a sentence for everything that was named and is not there.
+
+    Args:
+        left_out: results of former runs, which are no photos.
+    """
 
     sources: list[PhotoSource] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def find_sources(inputs: Iterable[str | os.PathLike], recursive: bool = False) -> FoundSources:
     """Photos and videos among files, folders, patterns (*, ?, [..], and ** for all folders below) and addresses.
 
     No file is opened and no address asked. A file is taken whatever its ending; of folders and patterns what has the ending
-    of a photo or video. A file that is there counts as itself, also with a * in its name. Results of two sources that would
-    be named alike get the whole file name, except for sources that were named themselves.
+    of a photo or video, unless its name is that of a result (RESULT_ENDINGS). A file that is there counts as itself, also
+    with a * in its name. Results of two sources that would be named alike get the whole file name, except for sources that
+    were named themselves.
 
     Args:
         recursive: also look into the folders below a folder.
@@ -96,7 +106,7 @@ def find_sources(inputs: Iterable[str | os.PathLike], recursive: bool = False) -
             found.problems.append(f"{show_path(place)} cannot be read: you may not open it.")
         else:
             found.sources.append(PhotoSource(place, Path(place).stem, ending_of(place) in VIDEO_ENDINGS))
-    return FoundSources(_name_apart(_leave_out_twins(found.sources)), found.problems)
+    return FoundSources(_name_apart(_leave_out_twins(found.sources)), found.problems, found.left_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,10 +181,12 @@ def _add_folder(found: FoundSources, folder: str, recursive: bool) -> None:
             f"{show_path(folder)} holds {len(heif)} photo{'s' * (len(heif) > 1)} in HEIC, such as {show_path(heif[0])}:"
             " reading them needs pillow-heif (pip install 'pixio-hf[heic]')."
         )
-    if not files.files and not heif and not files.problems:
+    photos = _leave_out_results(found, files.files, folder)
+    if not photos and not heif and not files.problems:
         hint = "" if recursive else "; --recursive also looks into the folders below it"
-        found.problems.append(f"{show_path(folder)} holds no photo and no video{hint}.")
-    for name in files.files:
+        but = " but results of former runs" if files.files else ""
+        found.problems.append(f"{show_path(folder)} holds no photo and no video{but}{hint}.")
+    for name in photos:
         found.sources.append(_found_file(os.path.join(folder, name), os.path.splitext(name)[0]))
 
 
@@ -187,11 +199,21 @@ def _add_pattern(found: FoundSources, pattern: str) -> None:
             f"{show_path(pattern)} does not exist, and as a pattern it matches no photo and no video."
         )
     fixed = os.path.dirname(pattern[: _PATTERN.search(pattern).start()])  # pyright: ignore[reportOptionalMemberAccess]
-    for match in files:
+    for match in _leave_out_results(found, files):
         if odd := describe_odd_file(match):
             found.problems.append(f"{show_path(match)} {odd}.")
         else:
-            found.sources.append(_found_file(match, os.path.splitext(os.path.relpath(match, fixed or "."))[0]))
+            way = os.path.splitext(os.path.relpath(match, fixed or "."))[0]
+            while way.startswith(f"..{os.sep}"):  # results stay below their folder
+                way = way[3:]
+            found.sources.append(_found_file(match, way))
+
+
+def _leave_out_results(found: FoundSources, names: Sequence[str], folder: str = "") -> list[str]:
+    """Names without those of results, which are noted with their folder."""
+    is_result = [name.lower().endswith(RESULT_ENDINGS) for name in names]
+    found.left_out.extend(os.path.join(folder, name) for name, left in zip(names, is_result, strict=True) if left)
+    return [name for name, left in zip(names, is_result, strict=True) if not left]
 
 
 def _found_file(path: str, result_name: str) -> PhotoSource:

@@ -22,7 +22,7 @@ import numpy as np
 
 from .files import file_in_progress, write_json
 from .listings import show_path
-from .videos import BT709, VideoFrame, load_av, open_video
+from .videos import BT709, VideoFrame, in_batches, load_av, open_video
 
 PART_FRAMES = 64
 TICKS = 90_000  # per second, of the times in the result
@@ -81,18 +81,12 @@ def draw_video(
                 if parts[-1].is_file():
                     num_resumed += sum(1 for _ in part)
                 else:
-                    pictures = chain.from_iterable(map(draw, _batches(part, batch_size)))
+                    pictures = chain.from_iterable(map(draw, in_batches(part, batch_size)))
                     _write_part(parts[-1], pictures, encoder["encoder"], video.rate)
             _join_parts(parts, partial, times, folder)
             damage = video.describe_damage()
         shutil.rmtree(folder)
     return WrittenVideo(len(times), num_resumed, damage)
-
-
-def _batches(frames: Iterable[VideoFrame], batch_size: int) -> Iterator[list[VideoFrame]]:
-    frames = iter(frames)
-    while batch := list(islice(frames, batch_size)):
-        yield batch
 
 
 def _describe_source(source: Path) -> dict[str, Any]:

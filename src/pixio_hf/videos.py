@@ -5,10 +5,11 @@ FFmpeg reads them, through PyAV. Times come from the file, so that a variable fr
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,13 @@ def sample_frames(path: str | os.PathLike, num_frames: int) -> Iterator[VideoFra
                 num_chosen += 1
                 if num_chosen % num_frames == 0:
                     stride *= 2
+
+
+def in_batches(frames: Iterable[VideoFrame], batch_size: int) -> Iterator[list[VideoFrame]]:
+    """Lists of up to batch_size frames that follow each other."""
+    frames = iter(frames)
+    while batch := list(islice(frames, batch_size)):
+        yield batch
 
 
 def load_av() -> Any:

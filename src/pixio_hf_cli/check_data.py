@@ -10,7 +10,7 @@ import typer
 
 from .early_checks import check_targets
 from .messages import plain_errors
-from .options import OutputFolder, Overwrite
+from .options import DepthScale, OutputFolder, Overwrite, SplitFile
 
 if TYPE_CHECKING:
     from pixio_hf.data.labelled.surveyed_splits import Split
@@ -45,15 +45,8 @@ def check_data(
         typer.Option(help="Layout and meaning of the labels [default: as its layout shows]."),
     ] = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="train or val [default: all].")] = None,
-    split_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help='Check the pairs "image label" of this list, one a line.')
-    ] = None,
-    depth_scale: Annotated[
-        float | None,
-        typer.Option(
-            metavar="M", help="Metres per unit of the depth files (0.001: millimetres) [default: protocol's]."
-        ),
-    ] = None,
+    split_file: SplitFile = None,
+    depth_scale: DepthScale = None,
     num_classes: Annotated[
         int | None, typer.Option(metavar="N", help="Classes of the masks in a folder of your own [default: counted].")
     ] = None,

@@ -11,7 +11,7 @@ import typer
 
 from .early_checks import check_targets
 from .messages import plain_errors
-from .options import Device, Dtype, OutputFolder, Overwrite
+from .options import BatchSize, CacheDir, Data, DepthScale, Device, Dtype, OutputFolder, Overwrite, Protocol, Seed
 
 if TYPE_CHECKING:
     from pixio_hf.evaluation.comparison import ComparisonRecipe
@@ -29,21 +29,18 @@ def compare(
             "--models", metavar="MODEL...", help="Checkpoint folders, Hub ids or short names, one after the other."
         ),
     ],
-    data: Annotated[
-        str,
-        typer.Option("--data", metavar="DATA", help="Folder (NYUv2, KITTI or your own), Hub id or synthetic-rooms."),
-    ],
+    data: Data,
     out: OutputFolder,
     more_models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models of --models after its first.")
     ] = None,
     heads: Annotated[str, typer.Option(metavar="LIST", help="linear, dpt or linear,dpt.")] = "linear,dpt",
     steps: Annotated[int, typer.Option(metavar="N", min=1, help="Steps that each head is trained for.")] = 1000,
-    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Images per step and per forward pass.")] = 32,
+    batch_size: BatchSize = 32,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="R", help="Peak rate of every head [default: dpt 1e-4, linear 2e-4].")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of heads, order, crops and mirroring.")] = 0,
+    seed: Seed = 0,
     crop_size: Annotated[
         int,
         typer.Option(
@@ -62,15 +59,9 @@ def compare(
         str, typer.Option(metavar="LIST", help="Channels of the four levels of the DPT head.")
     ] = "256,512,1024,1024",
     fusion_hidden_size: Annotated[int, typer.Option(metavar="N", min=1, help="Width of the DPT head.")] = 256,
-    protocol: Annotated[
-        str | None, typer.Option(metavar="NAME", help="nyuv2, kitti or folder [default: found by the layout].")
-    ] = None,
-    depth_scale: Annotated[
-        float | None, typer.Option(metavar="M", help="Metres per unit of the depth files [default: the protocol's].")
-    ] = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keeps rendered scenes [default: scenes below --out].")
-    ] = None,
+    protocol: Protocol = None,
+    depth_scale: DepthScale = None,
+    cache_dir: CacheDir = None,
     num_workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes that read images.")] = 0,
     device: Device = "auto",
     dtype: Dtype = "float32",
@@ -80,7 +71,7 @@ def compare(
 
     Trains each head on each encoder, and prints one table: delta1, rmse, parameters, time and memory, beside the paper's
     results where there are any. Writes comparison.json and comparison.md after each row; a second call goes on after the
-    last finished row. Splits are train and val.
+    last finished row. Splits are train and val; rendered scenes are kept in scenes below --out unless --cache-dir is given.
 
     \b
     Example:

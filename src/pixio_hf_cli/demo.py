@@ -61,7 +61,7 @@ def demo(
         from pixio_hf.visualization.demo_page import render_demo_page
         from pixio_hf.visualization.demo_sheet import draw_sheet
 
-        from .photo_loop import check_side, load_photo
+        from .photo_fitting import check_side, load_photo
 
         seeds = list(HELD_OUT_SEEDS[:num_scenes])
         names = [*(f"room-{seed}" for seed in seeds), *PHOTO_CREDITS]

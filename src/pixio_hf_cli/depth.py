@@ -1,16 +1,29 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""`pixio-hf depth`: metric depth of photos, in millimetres for programs and in colours for people."""
+"""`pixio-hf depth`: metric depth of photos and videos, in millimetres for programs, in colours for people, in 3D."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .early_checks import plan_outputs, show_name
+from .early_checks import check_folder, check_inputs, require_extra
 from .messages import plain_errors
-from .options import Device, Dtype, ModelName, OutputFolder, Overwrite, Photos
+from .options import (
+    RESULTS_FOLDER,
+    AllowPrivate,
+    BatchSize,
+    Device,
+    Dtype,
+    ModelName,
+    OutputFolder,
+    Overwrite,
+    Photos,
+    Recursive,
+    ShortSide,
+    SkipExisting,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,66 +38,80 @@ SYNTHETIC_TAG = "synthetic-data"
 
 def depth(
     photos: Photos,
-    out: OutputFolder,
+    out: OutputFolder = RESULTS_FOLDER,
     model: ModelName = "pixio-tiny-depth",
     npy: Annotated[bool, typer.Option("--npy", help="Also write NAME_depth.npy: float32 metres.")] = False,
-    size: Annotated[
-        int | None, typer.Option(metavar="N", help="Short side in pixels the model sees [default: its native size].")
+    npz: Annotated[
+        bool, typer.Option("--npz", help="Also write NAME_depth.npz: depth, intrinsics, points and their colors.")
+    ] = False,
+    ply: Annotated[bool, typer.Option("--ply", help="Also write NAME_points.ply: a coloured point cloud.")] = False,
+    glb: Annotated[bool, typer.Option("--glb", help="Also write NAME_mesh.glb: a mesh with the photo on it.")] = False,
+    fov: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DEGREES",
+            min=1,
+            max=175,
+            help="Field of view across the width, for 3D [default: from EXIF, else 60 across the longer side].",
+        ),
     ] = None,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Of videos, also write each frame's depth into NAME_frames.")
+    ] = False,
+    size: ShortSide = None,
     window: Annotated[
         int | None,
         typer.Option(metavar="N", help="Predict in overlapping N x N windows, at the photo's own size unless --size."),
     ] = None,
+    batch_size: BatchSize = 1,
+    recursive: Recursive = False,
+    allow_private: AllowPrivate = False,
     device: Device = "auto",
     dtype: Dtype = "float32",
     overwrite: Overwrite = False,
+    skip_existing: SkipExisting = False,
 ) -> None:
     """Metric depth: 16-bit PNG in millimetres and a colour picture with a scale bar in metres.
 
-    For every PHOTO, writes NAME_depth.png (one number per pixel of the upright photo: millimetres, 0 = unknown) and
+    For every photo, writes NAME_depth.png (one number per pixel of the upright photo: millimetres, 0 = unknown) and
     NAME_depth_color.png (photo beside the map). Depth above 65.535 m does not fit into the 16-bit PNG: it is 0 there,
     with a message, and whole in NAME_depth.npy, which --npy adds.
+
+    For every video, writes NAME_depth_color.mp4 in the colours of one scale. After a stop, the same command goes on
+    inside of the video. Results of photos below a folder lie below --out in the same way.
 
     \b
     Example:
       pixio-hf depth kitchen.jpg hall.jpg --out results --npy
+      pixio-hf depth holiday --recursive --glb
+      pixio-hf depth walk.mp4 --batch-size 8
     """
     with plain_errors(model, extra="demo"):
-        endings = ("_depth.png", "_depth_color.png", *(("_depth.npy",) if npy else ()))
-        planned = plan_outputs(photos, out, endings, overwrite)
+        check_inputs(photos, overwrite, skip_existing)
+        check_folder(out)
+        if ply or glb:
+            require_extra("3d")
+        if fov is not None and not (ply or glb or npz):
+            raise ValueError("--fov belongs to --ply, --glb or --npz; depth in metres does not need it.")
         from tqdm import tqdm
 
-        from pixio_hf.depth_files import describe_unknown, write_depth_png, write_npy
-        from pixio_hf.files import write_bytes
-        from pixio_hf.visualization.panels import draw_depth, shrink_photo
+        from .depth_task import COLOR_VIDEO, DepthTask, choose_endings
+        from .photo_loop import Outcome, begin, finish, process_jobs
 
-        from .photo_loop import finish, load_photo, process_photos
-
+        endings = choose_endings(npy=npy, npz=npz, ply=ply, glb=glb)
+        plan = begin(photos, out, endings, [COLOR_VIDEO], recursive, overwrite, skip_existing)
+        if not plan.jobs:
+            finish(plan, Outcome())
+            return
         loaded = load_depth_model(model, device, dtype, size, window)
         if note := describe_training(model):
             tqdm.write(note, file=sys.stderr)
-
-        def process(photo: Path) -> None:
-            pixels = load_photo(photo)
-            metres = predict_depth(loaded, pixels, size)
-            drawn = shrink_photo(pixels)
-            del pixels  # of a large photo, every copy counts
-            png_path, color_path, *npy_path = planned[photo]
-            write_all(
-                [
-                    *((path, lambda path: write_npy(path, metres)) for path in npy_path),
-                    (png_path, lambda path: write_depth_png(path, metres)),
-                    (color_path, lambda path: write_bytes(path, draw_depth(drawn, metres))),
-                ]
-            )
-            if message := describe_unknown(metres):
-                held = (
-                    f"{npy_path[0].name} holds them as they are" if npy_path else "--npy also writes them as they are"
-                )
-                tqdm.write(f"{show_name(photo)}: {message} in {show_name(png_path)}; {held}.", file=sys.stderr)
-
-        failures = process_photos(photos, process, "depth")
-    finish(failures, len(photos), out)
+        settings = {"model": model, "window": window, "dtype": dtype}
+        task = DepthTask(loaded, endings, size, fov, frames, batch_size, allow_private, settings)
+        if len(endings) > 2 and not frames and any(job.source.is_video for job in plan.jobs):
+            tqdm.write("Videos get their colour video only; --frames also writes the numbers.", file=sys.stderr)
+        outcome = process_jobs(plan.jobs, task, batch_size)
+    finish(plan, outcome)
 
 
 def load_depth_model(
@@ -95,15 +122,15 @@ def load_depth_model(
     from pixio_hf.modeling_pixio_dense import PixioForDepthEstimation
 
     from .loading import load_config, load_model
-    from .photo_loop import check_side
+    from .photo_fitting import check_side
 
     source = find_checkpoint(model_name)
     config = load_config(source)
     overrides = {}
     if size is not None:
-        check_side(size, config.patch_size, "--size")  # pyright: ignore[reportArgumentType]
+        check_side(size, config.patch_size, "--size")
     if window is not None:
-        check_side(window, config.patch_size, "--window")  # pyright: ignore[reportArgumentType]
+        check_side(window, config.patch_size, "--window")
         overrides = {"window_size": window, "window_stride": None}
     return load_model(PixioForDepthEstimation, source, device, dtype, "depth head", **overrides)
 
@@ -127,45 +154,50 @@ def describe_training(model_name: str) -> str:
 
 
 def predict_depth(loaded: "LoadedModel", photo: "np.ndarray", size: int | None = None) -> "np.ndarray":
-    """Depth of a photo (3, H, W) uint8 -> (H, W) float32 metres, at the photo's own resolution.
+    """Depth of one photo (3, H, W) uint8 -> (H, W) float32 metres; see `predict_depths`."""
+    return predict_depths(loaded, [photo], size)[0]
 
-    The model sees the whole photo with its short side at `size` or its native size; one that predicts in windows sees
-    the photo's own size unless `size` is given.
+
+def predict_depths(
+    loaded: "LoadedModel", photos: "Sequence[np.ndarray]", size: int | None = None
+) -> "list[np.ndarray]":
+    """Depth of photos (3, H, W) uint8 -> (H, W) float32 metres each, at each photo's own resolution.
+
+    The model sees a whole photo with its short side at `size` or its native size; one that predicts in windows sees
+    the photo's own size unless `size` is given. Photos that are seen at one size (`seen_size`) are computed at once.
 
     Raises:
-        ValueError: a photo that is too large to be predicted at once.
+        ValueError: a photo that is too large to be predicted at once, or photos that are seen at different sizes.
     """
     import torch
 
-    from .photo_loop import scaled_size, to_pixel_values
+    from .photo_fitting import to_pixel_values
+
+    sizes = [seen_size(loaded, photo, size) for photo in photos]
+    if len({photo.shape if seen is None else seen for photo, seen in zip(photos, sizes, strict=True)}) > 1:
+        raise ValueError(f"photos of one batch must be seen at one size, got {sizes}.")
+    with torch.inference_mode():
+        outputs = loaded.model(to_pixel_values(loaded.processor, photos, sizes[0]).to(loaded.device))
+        target_sizes = [photo.shape[-2:] for photo in photos]
+        results = loaded.processor.post_process_depth_estimation(outputs, target_sizes=target_sizes)
+    return [result["predicted_depth"].cpu().numpy() for result in results]
+
+
+def seen_size(loaded: "LoadedModel", photo: "np.ndarray", size: int | None = None) -> tuple[int, int] | None:
+    """(height, width) at which a depth model sees a photo (3, H, W); None: its own, in windows.
+
+    Raises:
+        ValueError: too large to be predicted at once.
+    """
+    from .photo_fitting import scaled_size
 
     config = loaded.model.config
     height, width = photo.shape[-2:]
-    seen_size = None
     if size is not None or config.window_size is None:
-        seen_size = scaled_size(height, width, size or config.image_size, config.patch_size)
-    elif height * width > MAX_WINDOWED_PIXELS:
+        return scaled_size(height, width, size or config.image_size, config.patch_size)
+    if height * width > MAX_WINDOWED_PIXELS:
         raise ValueError(
             f"a photo of {height} x {width} (height x width) is too large for windows at its own size, at most"
             f" {MAX_WINDOWED_PIXELS // 10**6} megapixels; pass --size, the short side to predict at."
         )
-    with torch.inference_mode():
-        outputs = loaded.model(to_pixel_values(loaded.processor, photo, seen_size).to(loaded.device))
-        result = loaded.processor.post_process_depth_estimation(outputs, target_sizes=[(height, width)])
-    return result[0]["predicted_depth"].cpu().numpy()
-
-
-def write_all(writers: Sequence[tuple[Path, Callable[[Path], None]]]) -> None:
-    """Write several files, each with its own function: one that fails does not stop the others.
-
-    Raises:
-        ValueError: after all were tried, naming the files that could not be written.
-    """
-    problems = []
-    for path, write in writers:
-        try:
-            write(path)
-        except Exception as error:  # after any error the other files are still written
-            problems.append(f"{show_name(path)} was not written: {error or type(error).__name__}")
-    if problems:
-        raise ValueError("; ".join(problems))
+    return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 # What commands import of an extra of pyproject.toml.
-EXTRAS = {"demo": ("matplotlib",)}
+EXTRAS = {"demo": ("matplotlib",), "3d": ("trimesh",), "video": ("av",)}
 
 
 def require_extra(extra: str) -> None:
@@ -38,56 +38,36 @@ def read_names() -> ModuleType:
     return module
 
 
-def check_photos(photos: Sequence[Path]) -> None:
-    """Raise ValueError naming every photo that is missing, unreadable, or no regular file; none of them is opened."""
-    if not photos:
+def check_inputs(inputs: Sequence[str], overwrite: bool = False, skip_existing: bool = False) -> None:
+    """Raise ValueError naming every input that is missing, unreadable, or no regular file; none of them is opened.
+
+    Folders, addresses, and patterns that are no files themselves are looked at later, by `pixio_hf.photo_sources`.
+    """
+    if overwrite and skip_existing:
+        raise ValueError("Give --overwrite or --skip-existing, not both.")
+    if not inputs:
         raise ValueError("No photos given.")
     problems = []
-    for photo in photos:
-        name = show_name(photo)
-        if os.path.isdir(photo):
-            problems.append(f"{name} is a folder; name its photos, for example {name}{os.sep}*.jpg")
-        elif not os.path.exists(photo):
-            problems.append(f"{name} does not exist")
-        elif not os.path.isfile(photo):
+    for place in inputs:
+        name = show_name(place)
+        if place.lower().startswith(("http://", "https://")) or os.path.isdir(place):
+            continue
+        if not os.path.exists(place):
+            if os.path.lexists(place) or not any(character in place for character in "*?["):
+                problems.append(f"{name} does not exist")
+        elif not os.path.isfile(place):
             problems.append(f"{name} is not a regular file (it is a FIFO, device or socket)")
-        elif not os.access(photo, os.R_OK):
+        elif not os.access(place, os.R_OK):
             problems.append(f"{name} cannot be read")
     if problems:
         raise ValueError("; ".join(problems) + ". Nothing was done.")
 
 
-def plan_outputs(
-    photos: Sequence[Path], out: Path, endings: Sequence[str], overwrite: bool
-) -> dict[Path, tuple[Path, ...]]:
-    """Result files of each photo: `out / (stem + ending)`, one per ending.
+def check_targets(targets: Sequence[Path], out: Path, overwrite: bool, can_skip: bool = False) -> None:
+    """Raise ValueError where the output folder cannot be written, or targets exist and may not be replaced.
 
-    Raises:
-        ValueError: two photos would write the same file, a result would replace a photo, or exists and may not be
-            replaced, or nothing can be written into the folder.
+    `can_skip`: the command has --skip-existing too.
     """
-    check_photos(photos)
-    planned: dict[Path, tuple[Path, ...]] = {}
-    writers: dict[Path, Path] = {}
-    for photo in photos:
-        targets = tuple(out / f"{photo.stem}{ending}" for ending in endings)
-        for target in targets:
-            if target in writers:
-                raise ValueError(
-                    f"{show_name(writers[target])} and {show_name(photo)} would both write {show_name(target)}. Rename"
-                    " one, or use two calls with different --out folders."
-                )
-            writers[target] = photo
-        planned[photo] = targets
-    check_targets(list(writers), out, overwrite)
-    inputs = {photo.resolve() for photo in photos}
-    if replaced := [show_name(target) for target in writers if target.resolve() in inputs]:
-        raise ValueError(f"Results would replace the photos {', '.join(replaced)}. Choose another --out folder.")
-    return planned
-
-
-def check_targets(targets: Sequence[Path], out: Path, overwrite: bool) -> None:
-    """Raise ValueError where the output folder cannot be written, or targets exist and may not be replaced."""
     check_folder(out)
     odd = [show_name(target) for target in targets if os.path.exists(target) and not os.path.isfile(target)]
     if odd:
@@ -96,8 +76,9 @@ def check_targets(targets: Sequence[Path], out: Path, overwrite: bool) -> None:
         )
     existing = [show_name(target) for target in targets if os.path.exists(target)]
     if existing and not overwrite:
+        way_out = "Pass --overwrite to replace them" + (", --skip-existing to keep them" if can_skip else "")
         shown = ", ".join(existing[:3]) + (f" and {len(existing) - 3} more" if len(existing) > 3 else "")
-        raise ValueError(f"Results exist already: {shown}. Pass --overwrite to replace them, or another --out folder.")
+        raise ValueError(f"Results exist already: {shown}. {way_out}, or another --out folder.")
 
 
 def check_folder(out: Path) -> None:
@@ -118,6 +99,6 @@ def check_folder(out: Path) -> None:
         ) from error
 
 
-def show_name(path: Path) -> str:
+def show_name(path: str | Path) -> str:
     """A path as text that can be printed: bytes that are no UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -22,16 +22,6 @@ evaluate_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Data = Annotated[
-    str, typer.Option("--data", metavar="DATA", help="Folder in the data set's own layout, Hub id or synthetic-rooms.")
-]
-Split = Annotated[str, typer.Option(metavar="NAME", help="Split of the data.")]
-SplitFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Pairs to use: image and label path a line, relative to --data.")
-]
-Protocol = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Rules of a published data set [default: found by its layout].")
-]
 NumImages = Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N images.")]
 Window = Annotated[
     str | None,
@@ -41,7 +31,6 @@ Window = Annotated[
         " published data sets, else none].",
     ),
 ]
-BatchSize = Annotated[int, typer.Option(metavar="N", min=1, help="Windows or images per forward pass.")]
 FlipTest = Annotated[bool, typer.Option("--flip-test", help="Average with the mirrored image; not in the protocol.")]
 TightWindows = Annotated[
     bool,

@@ -1,20 +1,12 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """`pixio-hf evaluate depth`: nine metrics of a depth model on a data set."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from .evaluate import (
-    BatchSize,
-    Data,
     FlipTest,
     NumImages,
     NumPictures,
-    Protocol,
-    Split,
-    SplitFile,
     TightWindows,
     Window,
     begin_evaluation,
@@ -23,7 +15,20 @@ from .evaluate import (
     with_window,
 )
 from .messages import plain_errors
-from .options import Device, Dtype, ModelName, OutputFolder, Overwrite
+from .options import (
+    BatchSize,
+    CacheDir,
+    Data,
+    DepthScale,
+    Device,
+    Dtype,
+    ModelName,
+    OutputFolder,
+    Overwrite,
+    Protocol,
+    Split,
+    SplitFile,
+)
 
 PUBLISHED_PROTOCOLS = ("nyuv2", "kitti")
 WINDOW_SIZE = 256  # docs/specification.md 5.6
@@ -42,13 +47,8 @@ def evaluate_depth(
     flip_test: FlipTest = False,
     tight_windows: TightWindows = False,
     num_pictures: NumPictures = 4,
-    depth_scale: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Metres per unit stored in depth files [default: the protocol's]."),
-    ] = None,
-    cache_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keeps synthetic scenes once they are rendered.")
-    ] = None,
+    depth_scale: DepthScale = None,
+    cache_dir: CacheDir = None,
     device: Device = "auto",
     dtype: Dtype = "float32",
     overwrite: Overwrite = False,

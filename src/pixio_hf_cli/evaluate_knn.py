@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from .evaluate import BatchSize, NumImages, begin_evaluation, summarize, take_first
+from .evaluate import NumImages, begin_evaluation, summarize, take_first
 from .messages import plain_errors
-from .options import Device, Dtype, ModelName, OutputFolder, Overwrite
+from .options import BatchSize, Device, Dtype, ModelName, OutputFolder, Overwrite
 
 
 def evaluate_knn(

@@ -4,14 +4,9 @@
 import typer
 
 from .evaluate import (
-    BatchSize,
-    Data,
     FlipTest,
     NumImages,
     NumPictures,
-    Protocol,
-    Split,
-    SplitFile,
     TightWindows,
     Window,
     begin_evaluation,
@@ -20,7 +15,18 @@ from .evaluate import (
     with_window,
 )
 from .messages import plain_errors
-from .options import Device, Dtype, ModelName, OutputFolder, Overwrite
+from .options import (
+    BatchSize,
+    Data,
+    Device,
+    Dtype,
+    ModelName,
+    OutputFolder,
+    Overwrite,
+    Protocol,
+    Split,
+    SplitFile,
+)
 
 WINDOW_SIZE = 256  # docs/specification.md 6.3
 

@@ -79,8 +79,13 @@ def name_options(message: str, command: Any) -> str:
     """
     if command is None:
         return message
-    options = {name: max(parameter.opts, key=len) for parameter in command.params if (name := parameter.name)}
-    options = {name: option for name, option in options.items() if option.startswith("--")}
+    # The first spelling counts: --out may also be typed as --output_dir.
+    options = {
+        name: next((option for option in parameter.opts if option.startswith("--")), "")
+        for parameter in command.params
+        if (name := parameter.name)
+    }
+    options = {name: option for name, option in options.items() if option}
     typed = {option.lstrip("-").replace("-", "_"): option for option in options.values()}
     options = {**typed, **options}
     options |= {name: options[other] for name, other in _OTHER_NAMES.items() if other in options}

@@ -1,100 +1,212 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Photos in: read one, fit it to a model, and go through many without one bad photo stopping the others."""
+"""Through many photos and videos, a few at once, without one bad photo stopping the others; and how it went."""
 
+import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import PIL.Image
 import torch
 import typer
-from torch import Tensor
 from tqdm import tqdm
 
-from pixio_hf.image_sizes import nearest_multiple
-from pixio_hf.photo_files import open_photo
-from pixio_hf.photos import read_photo
+from pixio_hf.cameras import FocalLength
+from pixio_hf.photo_sources import find_sources
+from pixio_hf.visualization.panels import shrink_photo
 
 from .early_checks import show_name
+from .photo_fitting import read_pixels
+from .result_plan import Job, ResultPlan, plan_results
 
-MAX_PATCHES = 16384
-"""Attention is quadratic in patches; above this number (2048 x 2048 pixels) use windows."""
-
-Failures = list[tuple[Path, str]]
+Failures = list[tuple[str, str]]
+"""What failed, as it is shown, and why."""
 
 
-def process_photos(photos: Sequence[Path], process: Callable[[Path], None], title: str) -> Failures:
-    """Process every photo with a progress bar; return those that failed, for whatever reason, each with its reason."""
-    failures: Failures = []
-    for photo in tqdm(photos, desc=title, unit="photo", disable=len(photos) == 1):
+@dataclass(eq=False)
+class LoadedPhoto:
+    """A photo that was read: pixels (3, H, W) uint8, upright, and its focal length where the task wants it."""
+
+    job: Job
+    pixels: np.ndarray
+    focal: FocalLength | None = None
+
+    def shrink(self) -> np.ndarray:
+        """The photo at the size it is drawn at; its own pixels are given up, as of a large photo every copy counts."""
+        self.pixels = shrink_photo(self.pixels)
+        return self.pixels
+
+
+@contextmanager
+def open_source(job: Job, allow_private: bool) -> Iterator[tuple[np.ndarray, PIL.Image.Image]]:
+    """Pixels (3, H, W) uint8 of a photo, upright, and the image as it was opened, with its EXIF."""
+    with job.source.open(allow_private) as image:
+        yield read_pixels(image), image
+
+
+class PhotoTask(Protocol):
+    """What a command does with photos and videos; any of its functions may raise for a photo, which stops no other."""
+
+    @property
+    def title(self) -> str:
+        """What the progress bar calls it."""
+        ...
+
+    def read(self, job: Job) -> LoadedPhoto:
+        """Open and decode a photo."""
+        ...
+
+    def group(self, photo: LoadedPhoto) -> Hashable:
+        """What photos must have in common to be computed at once; None: each by itself."""
+        ...
+
+    def predict(self, photos: Sequence[LoadedPhoto]) -> Sequence[Any]:
+        """A result for each of some photos of one group."""
+        ...
+
+    def write(self, photo: LoadedPhoto, result: Any) -> None:
+        """Write all files of a photo."""
+        ...
+
+    def write_video(self, job: Job) -> None:
+        """Do all of it for a video."""
+        ...
+
+
+@dataclass
+class Outcome:
+    """What became of the photos and videos: how many are done, which failed, and whether somebody stopped it."""
+
+    num_done: int = 0
+    failures: Failures = field(default_factory=list)
+    is_stopped: bool = False
+
+
+def process_jobs(jobs: Sequence[Job], task: PhotoTask, batch_size: int = 1) -> Outcome:
+    """Process every photo and video with a progress bar; those that fail, for whatever reason, stop no other.
+
+    Photos that follow each other and belong to one group are computed at once, up to `batch_size` of them. No more than
+    these are held in memory.
+    """
+    options: dict[str, Any] = {"disable": True} if len(jobs) == 1 else {}  # else as --quiet and the environment say
+    with warnings.catch_warnings(), tqdm(total=len(jobs), desc=task.title, unit="photo", **options) as bar:
+        # Cameras of 100 megapixels exist; what is beyond Pillow's limit is an error all the same.
+        warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+        loop = _Loop(task, batch_size, bar)
         try:
-            with warnings.catch_warnings():
-                # Cameras of 100 megapixels exist; what is beyond Pillow's limit is an error all the same.
-                warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-                process(photo)
+            for job in jobs:
+                if job.source.is_video:
+                    loop.compute()
+                    loop.attempt(job, lambda job=job: task.write_video(job))
+                else:
+                    loop.add(job)
+            loop.compute()
+        except KeyboardInterrupt:
+            loop.outcome.is_stopped = True
+    return loop.outcome
+
+
+class _Loop:
+    """Photos that wait for being computed at once, and what became of those before."""
+
+    def __init__(self, task: PhotoTask, batch_size: int, bar: Any) -> None:
+        self.task, self.batch_size, self.bar = task, batch_size, bar
+        self.outcome = Outcome()
+        self._waiting: list[LoadedPhoto] = []
+        self._group: Hashable = None
+
+    def add(self, job: Job) -> None:
+        """Read a photo; compute those that wait where it belongs to another group, or where they are enough."""
+
+        def read() -> None:
+            photo = self.task.read(job)
+            group = self.task.group(photo)
+            if self._waiting and (group is None or group != self._group):
+                self.compute()
+            self._waiting.append(photo)
+            self._group = group
+
+        self.attempt(job, read, is_last=False)
+        if self._waiting and (len(self._waiting) >= self.batch_size or self._group is None):
+            self.compute()
+
+    def compute(self) -> None:
+        """Predict and write what waits; if that fails as a whole, each photo by itself."""
+        results: list[Any] = []
+        if len(self._waiting) > 1:
+            # Too much at once, or one of them spoils the others: the single ones will tell.
+            with suppress(Exception):
+                results = list(self.task.predict(self._waiting))
+        while self._waiting:
+            photo = self._waiting.pop(0)
+            predicted = [results.pop(0)] if results else []
+            self.attempt(photo.job, lambda photo=photo, predicted=predicted: self._finish(photo, predicted))
+
+    def _finish(self, photo: LoadedPhoto, predicted: list[Any]) -> None:
+        predicted = predicted or list(self.task.predict([photo]))
+        self.task.write(photo, predicted.pop())
+
+    def attempt(self, job: Job, work: Callable[[], object], is_last: bool = True) -> None:
+        """Do something for a photo or video and note how it went; with is_last=False only a failure is its end."""
+        try:
+            work()
         except Exception as error:  # no error of one photo may stop the others
             known = isinstance(error, ValueError | OSError | torch.OutOfMemoryError)
-            failures.append((photo, str(error) if known else f"{type(error).__name__}: {error}"))
-    return failures
+            message = str(error) if known else f"{type(error).__name__}: {error}"
+            self.outcome.failures.append((job.source.shown, message))
+        else:
+            if not is_last:
+                return
+            self.outcome.num_done += 1
+        self.bar.update()
 
 
-def finish(failures: Failures, num_photos: int, out: Path) -> None:
-    """Say where the results are; list the photos that failed, if any, and leave with code 1."""
-    done = num_photos - len(failures)
-    if done:
-        typer.echo(
-            f"{done} of {num_photos} {'photo' if num_photos == 1 else 'photos'} done, results in {show_name(out)}"
+def begin(
+    inputs: Sequence[str],
+    out: Path,
+    endings: Sequence[str],
+    video_endings: Sequence[str],
+    recursive: bool,
+    overwrite: bool,
+    skip_existing: bool,
+) -> ResultPlan:
+    """Find what was named and plan the results of it; says what was left out. Errors as of `plan_results`."""
+    found = find_sources(inputs, recursive)
+    if found.left_out:
+        tqdm.write(
+            f"Left out as {count(len(found.left_out), 'result')} of former runs, such as"
+            f" {show_name(found.left_out[0])}; name it itself if it is a photo.",
+            file=sys.stderr,
         )
-    for photo, message in failures:
-        typer.echo(f"Failed: {show_name(photo)}: {message}", err=True)
+    return plan_results(found, out, endings, video_endings, overwrite, skip_existing)
+
+
+def finish(plan: ResultPlan, outcome: Outcome) -> None:
+    """Count what was done, skipped and failed; list what failed, if anything did, and leave with code 1."""
+    failures = [*((problem.split(" ", 1)[0], problem) for problem in plan.problems), *outcome.failures]
+    kinds = {"video" if job.source.is_video else "photo" for job in plan.everything}
+    total = len(plan.everything) + len(plan.problems)
+    parts = [f"{outcome.num_done} of {count(total, ' and '.join(sorted(kinds)))} done"]
+    if plan.skipped:
+        parts.append(f"{len(plan.skipped)} skipped as the results exist")
+    if failures:
+        parts.append(f"{len(failures)} failed")
+    if outcome.num_done or plan.skipped:
+        parts.append(f"results in {show_name(plan.out)}")
+    typer.echo(", ".join(parts))
+    for name, message in failures:
+        typer.echo(f"Failed: {message if message.startswith(name) else f'{name}: {message}'}", err=True)
+    if outcome.is_stopped:
+        typer.echo("Stopped. The same command with --skip-existing goes on, also inside of a video.", err=True)
+        raise typer.Exit(130)
     if failures:
         raise typer.Exit(1)
 
 
-def load_photo(path: Path) -> np.ndarray:
-    """Photo as the upright (3, H, W) uint8 array all commands start from.
-
-    Raises:
-        ValueError: no image, truncated, or of floats, whose range is unknown.
-    """
-    with open_photo(path) as image:
-        if image.mode == "F":
-            raise ValueError("the photo holds floats of unknown range; save it with 8 or 16 bits a channel.")
-        return read_photo(image)
-
-
-def scaled_size(height: int, width: int, short_side: int, patch_size: int) -> tuple[int, int]:
-    """(height, width) with the aspect ratio kept, the short side at short_side and both multiples of patch_size.
-
-    Raises:
-        ValueError: the result has more patches than MAX_PATCHES.
-    """
-    scale = short_side / min(height, width)
-    size = nearest_multiple(height * scale, patch_size), nearest_multiple(width * scale, patch_size)
-    if size[0] * size[1] // patch_size**2 > MAX_PATCHES:
-        raise ValueError(
-            f"a photo of {height} x {width} would be seen at {size[0]} x {size[1]} (height x width), too much at once."
-            " Pass a smaller --size, or cut the photo."
-        )
-    return size
-
-
-def check_side(side: int, patch_size: int, option: str) -> None:
-    """Raise ValueError unless a side given as an option is a positive multiple of the patch size."""
-    if side < patch_size or side % patch_size:
-        raise ValueError(
-            f"{option} {side} must be a positive multiple of the model's patch size {patch_size}; the nearest is"
-            f" {nearest_multiple(side, patch_size)}."
-        )
-
-
-def to_pixel_values(processor: Any, photo: np.ndarray, size: tuple[int, int] | None) -> Tensor:
-    """(3, H, W) uint8 -> normalised (1, 3, height, width) of `size`, or of the photo's own size where None."""
-    if size is None:
-        options: dict[str, Any] = {"do_resize": False, "size_divisor": 1}
-    else:
-        options = {"size": {"height": size[0], "width": size[1]}, "keep_aspect_ratio": False}
-    batch = processor(photo, input_data_format="channels_first", return_tensors="pt", **options)
-    return batch["pixel_values"]
+def count(number: int, noun: str) -> str:
+    """A number and its noun: 1 photo, 2 photos."""
+    return f"{number} {noun}" if number == 1 else f"{number} {' and '.join(f'{word}s' for word in noun.split(' and '))}"

@@ -34,7 +34,7 @@ from pixio_hf.conversion.reading import read_weights
 from pixio_hf.conversion.recognition import recognize_model
 from pixio_hf.data.labelled.pair_reading import read_depth_pair
 from pixio_hf.text_files import read_json_object
-from pixio_hf_cli.photo_loop import load_photo
+from pixio_hf_cli.photo_fitting import load_photo
 from tests.source_files import HEADS, random_state, training_file
 
 MAX_FILES, SECONDS_PER_GROUP = 1000, 18

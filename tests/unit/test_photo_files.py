@@ -18,7 +18,7 @@ from pixio_hf import PixioImageProcessor
 from pixio_hf.map_files import read_array
 from pixio_hf.photo_files import decode_image, load_upright, open_photo
 from pixio_hf.photos import BAND_PIXELS, read_photo
-from pixio_hf_cli.photo_loop import load_photo
+from pixio_hf_cli.photo_fitting import load_photo
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
 FORMATS = ["png", "jpg", "webp", "tiff", "gif", "bmp", "avif"]

@@ -2,6 +2,7 @@
 """Features as colours: the three main directions of the patch tokens of all photos as red, green and blue."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
@@ -11,25 +12,50 @@ from torch import Tensor
 from .panels import Panel, draw_row, shrink_photo
 
 
-def color_features(features: Sequence[Tensor]) -> list[np.ndarray]:
-    """Principal components of all tokens together as colours: (h, w, D) each -> (h, w, 3) uint8 each.
+@dataclass(frozen=True, eq=False)
+class FeatureColors:
+    """Three directions in the space of features, and where their shades begin and end.
+
+    Args:
+        mean: (D,) of the tokens they were found in.
+        directions: (D, 3), for red, green and blue.
+        low, high: (3,) values that are drawn as 0 and 255.
+    """
+
+    mean: Tensor
+    directions: Tensor
+    low: np.ndarray
+    high: np.ndarray
+
+    def paint(self, feature: Tensor) -> np.ndarray:
+        """Tokens (h, w, D) -> colours (h, w, 3) uint8."""
+        components = ((feature.double() - self.mean) @ self.directions).numpy()
+        shades = np.clip((components - self.low) / np.maximum(self.high - self.low, 1e-9), 0, 1)
+        return np.rint(255 * shades).astype(np.uint8)
+
+
+def find_colors(features: Sequence[Tensor]) -> FeatureColors:
+    """The main directions of all tokens together, (h, w, D) each.
 
     Components are scaled to the range of all but the outermost 1 % of values on either side. Signs are fixed (the
     largest weight of a component is positive), so that equal input gives equal colours.
     """
     tokens = torch.cat([feature.flatten(0, 1) for feature in features]).double()
-    centered = tokens - tokens.mean(dim=0)
+    mean = tokens.mean(dim=0)
+    centered = tokens - mean
     # A D x D matrix, however many tokens there are.
     _, directions = torch.linalg.eigh(centered.T @ centered)
     directions = directions[:, -3:].flip(1)
     largest = directions.gather(0, directions.abs().argmax(dim=0, keepdim=True))
-    components = (centered @ (directions * largest.sign())).numpy()
-    low, high = np.percentile(components, [1, 99], axis=0)
-    shades = np.clip((components - low) / np.maximum(high - low, 1e-9), 0, 1)
-    colors = np.rint(255 * shades).astype(np.uint8)
-    ends = np.cumsum([feature.shape[0] * feature.shape[1] for feature in features])[:-1]
-    parts = np.split(colors, ends)
-    return [part.reshape(*feature.shape[:2], 3) for part, feature in zip(parts, features, strict=True)]
+    directions = directions * largest.sign()
+    low, high = np.percentile((centered @ directions).numpy(), [1, 99], axis=0)
+    return FeatureColors(mean, directions, low, high)
+
+
+def color_features(features: Sequence[Tensor]) -> list[np.ndarray]:
+    """Principal components of all tokens together as colours (`find_colors`): (h, w, D) each -> (h, w, 3) uint8 each."""
+    colors = find_colors(features)
+    return [colors.paint(feature) for feature in features]
 
 
 def upscale_colors(colors: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -189,7 +189,7 @@ def _draw_panels(page: _Page, row: Row, top: float, panel_height: float) -> None
         _draw_panel(page.add_axes(x, top - panel_height, width, panel_height), panel)
         x += width + GAP
         if index == last_depth and panel.depth_range:
-            _draw_scale_bar(page.add_axes(x - 0.02, top - panel_height, BAR_WIDTH, panel_height), panel.depth_range)
+            draw_scale_bar(page.add_axes(x - 0.02, top - panel_height, BAR_WIDTH, panel_height), panel.depth_range)
             x += BAR_ROOM
 
 
@@ -204,7 +204,8 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     axes.imshow(depth, cmap=DEPTH_COLORS, vmin=low, vmax=high, interpolation="antialiased")
 
 
-def _draw_scale_bar(axes: Any, depth_range: tuple[float, float]) -> None:
+def draw_scale_bar(axes: Any, depth_range: tuple[float, float]) -> None:
+    """Fill axes with the colours of depth, from near below to far above, and metres at their right."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = depth_range

@@ -40,6 +40,18 @@ def draw_reconstruction(result: Reconstruction) -> bytes:
     )
 
 
+def restore_aspect(result: Reconstruction, height: int, width: int) -> Reconstruction:
+    """The square pictures of a photo of (height, width) with its aspect ratio, and about as many pixels as before."""
+    side = result.original.shape[0]
+    stretch = (width / height) ** 0.5
+    size = max(1, round(side * stretch)), max(1, round(side / stretch))
+    original, masked, reconstructed = (
+        np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+        for picture in (result.original, result.masked, result.reconstructed)
+    )
+    return result._replace(original=original, masked=masked, reconstructed=reconstructed)
+
+
 @torch.no_grad()
 def save_reconstruction_panel(
     model: PixioForPreTraining, pixel_values: Tensor, outputs: PixioForPreTrainingOutput, path: str | Path

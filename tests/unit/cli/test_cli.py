@@ -22,6 +22,7 @@ from pixio_hf.bundled import find_checkpoint, list_short_names
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.depth_files import describe_unknown, to_millimetres, write_npy
 from pixio_hf.files import write_bytes
+from pixio_hf.photo_sources import PhotoSource, find_sources
 from pixio_hf.visualization.features import color_features, upscale_colors
 from pixio_hf.visualization.panels import (
     DPI,
@@ -34,11 +35,13 @@ from pixio_hf.visualization.panels import (
     shrink_photo,
 )
 from pixio_hf_cli import app
-from pixio_hf_cli.depth import write_all
-from pixio_hf_cli.early_checks import check_photos, plan_outputs
+from pixio_hf_cli.depth_task import write_all
+from pixio_hf_cli.early_checks import check_inputs
 from pixio_hf_cli.info import describe_choices, name_part
 from pixio_hf_cli.loading import choose_device
-from pixio_hf_cli.photo_loop import load_photo, process_photos, scaled_size
+from pixio_hf_cli.photo_fitting import load_photo, scaled_size
+from pixio_hf_cli.photo_loop import LoadedPhoto, process_jobs
+from pixio_hf_cli.result_plan import Job, plan_results
 
 COMMANDS = ("depth", "reconstruct", "features", "info", "demo")
 
@@ -77,34 +80,34 @@ def make_files(folder: Path, *names: str) -> list[Path]:
 
 def test_outputs_are_named_after_photos(tmp_path):
     photos = make_files(tmp_path, "a.jpg", "b.v2.png")
-    planned = plan_outputs(photos, tmp_path / "out", ["_depth.png", "_depth.npy"], overwrite=False)
-    assert [target.name for target in planned[photos[1]]] == ["b.v2_depth.png", "b.v2_depth.npy"]
+    plan = plan_results(find_sources(photos), tmp_path / "out", ["_depth.png", "_depth.npy"])
+    assert [target.name for target in plan.jobs[1].targets.values()] == ["b.v2_depth.png", "b.v2_depth.npy"]
     assert not (tmp_path / "out").exists()
 
 
 def test_photos_that_would_write_the_same_file_are_refused(tmp_path):
     photos = make_files(tmp_path, "one/a.jpg", "two/a.png")
     with pytest.raises(ValueError, match=r"a\.jpg and .*a\.png would both write"):
-        plan_outputs(photos, tmp_path / "out", ["_depth.png"], overwrite=True)
+        plan_results(find_sources(photos), tmp_path / "out", ["_depth.png"], overwrite=True)
 
 
 def test_existing_results_need_overwrite(tmp_path):
     photos = make_files(tmp_path, "a.jpg")
     make_files(tmp_path / "out", "a_depth.png")
     with pytest.raises(ValueError, match=r"Results exist already: .*--overwrite"):
-        plan_outputs(photos, tmp_path / "out", ["_depth.png"], overwrite=False)
-    assert plan_outputs(photos, tmp_path / "out", ["_depth.png"], overwrite=True)
+        plan_results(find_sources(photos), tmp_path / "out", ["_depth.png"])
+    assert plan_results(find_sources(photos), tmp_path / "out", ["_depth.png"], overwrite=True).jobs
 
 
 def test_results_never_replace_a_photo(tmp_path):
     photos = make_files(tmp_path, "a.jpg", "a_depth.png")
     with pytest.raises(ValueError, match="would replace the photos"):
-        plan_outputs(photos, tmp_path, ["_depth.png"], overwrite=True)
+        plan_results(find_sources(photos), tmp_path, ["_depth.png"], overwrite=True)
 
 
 def test_all_missing_photos_are_named_at_once(tmp_path):
-    with pytest.raises(ValueError, match=r"one\.jpg does not exist; .*two\.jpg does not exist; .* is a folder"):
-        check_photos([tmp_path / "one.jpg", tmp_path / "two.jpg", tmp_path])
+    with pytest.raises(ValueError, match=r"one\.jpg does not exist; .*two\.jpg does not exist\."):
+        check_inputs([str(tmp_path / "one.jpg"), str(tmp_path / "two.jpg"), str(tmp_path)])
 
 
 def test_interrupted_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
@@ -122,18 +125,69 @@ def test_interrupted_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch
 
 
 def test_one_bad_photo_does_not_stop_the_others():
-    done = []
+    task = NamesTask()
+    outcome = process_jobs(make_jobs("a", "bad", "worse", "c"), task)
+    assert outcome.failures == [("bad", "truncated"), ("worse", "RuntimeError: allocator")]
+    assert outcome.num_done == 2
+    assert task.done == ["a", "c"]
 
-    def process(photo: Path):
-        if photo.name == "bad":
+
+def test_photos_of_one_group_are_computed_at_once_and_a_batch_that_fails_one_by_one():
+    task = NamesTask()
+    outcome = process_jobs(make_jobs("a", "b", "c", "D", "E", "f", "bad", "g", "1", "2"), task, batch_size=2)
+    assert task.batches == ["ab", "c", "DE", "fg", "1", "2"]
+    assert task.done == ["a", "b", "c", "D", "E", "f", "g", "1", "2"]
+    assert outcome.failures == [("bad", "truncated")]
+    task = NamesTask()
+    outcome = process_jobs(make_jobs("a", "worse", "b"), task, batch_size=3)
+    assert task.batches == ["aworseb", "a", "worse", "b"]
+    assert task.done == ["a", "b"]
+    assert outcome.failures == [("worse", "RuntimeError: allocator")]
+
+
+def test_ctrl_c_ends_the_loop_and_is_told():
+    task = NamesTask()
+    outcome = process_jobs(make_jobs("a", "stop", "b"), task)
+    assert outcome.is_stopped
+    assert task.done == ["a"]
+
+
+def make_jobs(*names: str) -> list[Job]:
+    return [Job(PhotoSource(name, name), {}) for name in names]
+
+
+class NamesTask:
+    """Names instead of pictures: upper and lower case are groups, numbers have none, some fail."""
+
+    title = "test"
+
+    def __init__(self):
+        self.done, self.batches = [], []
+
+    def read(self, job):
+        if job.source.place == "bad":
             raise ValueError("truncated")
-        if photo.name == "worse":
-            raise RuntimeError("allocator")
-        done.append(photo.name)
+        return LoadedPhoto(job, np.zeros((3, 1, 1), np.uint8))
 
-    failures = process_photos([Path("a"), Path("bad"), Path("worse"), Path("c")], process, "test")
-    assert failures == [(Path("bad"), "truncated"), (Path("worse"), "RuntimeError: allocator")]
-    assert done == ["a", "c"]
+    def group(self, photo):
+        name = photo.job.source.place
+        return None if name.isdigit() else name.isupper()
+
+    def predict(self, photos):
+        names = [photo.job.source.place for photo in photos]
+        self.batches.append("".join(names))
+        if "worse" in names:
+            raise RuntimeError("allocator")
+        if "stop" in names:
+            raise KeyboardInterrupt
+        return names
+
+    def write(self, photo, result):
+        assert result == photo.job.source.place
+        self.done.append(result)
+
+    def write_video(self, job):
+        raise AssertionError("there is no video")
 
 
 def test_photos_of_floats_are_refused(tmp_path):
@@ -225,7 +279,7 @@ def test_bad_requests_are_refused_before_torch_is_imported(tmp_path, command):
     for arguments, message in (
         ([tmp_path / "missing.jpg", "--out", tmp_path / "out"], "missing.jpg does not exist"),
         ([tmp_path / "f.png", "--out", tmp_path / "out"], "f.png is not a regular file"),
-        ([tmp_path, "--out", tmp_path / "out"], "is a folder"),
+        ([*photos, "--skip-existing", "--overwrite"], "--overwrite or --skip-existing, not both"),
         ([*photos, "--out", out], "is a file, not a folder"),
         ([*photos, "--out", out / "below"], "is a file, not a folder"),
         ([*photos, "--out", "/proc/nothing/here"], "cannot be written"),
