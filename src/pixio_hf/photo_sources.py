@@ -194,12 +194,14 @@ def _add_pattern(found: FoundSources, pattern: str) -> None:
     endings = (*photo_endings(), *VIDEO_ENDINGS)
     matches = sorted(glob.glob(pattern, recursive=True), key=lambda name: name.split(os.sep))
     files = [match for match in matches if ending_of(match) in endings and not os.path.isdir(match)]
-    if not files:
+    photos = _leave_out_results(found, files)
+    if not photos:
+        but = " but results of former runs" if files else ""
         found.problems.append(
-            f"{show_path(pattern)} does not exist, and as a pattern it matches no photo and no video."
+            f"{show_path(pattern)} does not exist, and as a pattern it matches no photo and no video{but}."
         )
     fixed = os.path.dirname(pattern[: _PATTERN.search(pattern).start()])  # pyright: ignore[reportOptionalMemberAccess]
-    for match in _leave_out_results(found, files):
+    for match in photos:
         if odd := describe_odd_file(match):
             found.problems.append(f"{show_path(match)} {odd}.")
         else:

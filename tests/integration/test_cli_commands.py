@@ -17,41 +17,6 @@ from pixio_hf_cli import app
 from pixio_hf_cli.loading import load_model
 from pixio_hf_cli.reconstruct import reconstruct_photo
 
-TINY = {
-    "hidden_size": 32,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 2,
-    "image_size": 64,
-    "decoder_hidden_size": 16,
-    "decoder_num_hidden_layers": 1,
-    "decoder_num_attention_heads": 2,
-    "neck_hidden_sizes": [8, 8, 8, 8],
-    "fusion_hidden_size": 8,
-}
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory) -> dict[str, str]:
-    """Folders of a depth, a pre-training and a far-sighted depth model."""
-    folder = tmp_path_factory.mktemp("models")
-    torch.manual_seed(0)
-    config = PixioConfig.preset("pixio-tiny", **TINY)
-    PixioForDepthEstimation(config).save_pretrained(folder / "depth")
-    PixioForPreTraining(config).save_pretrained(folder / "pretraining")
-    far = PixioConfig.preset("pixio-tiny", **{**TINY, "max_depth": 1000.0})
-    PixioForDepthEstimation(far).save_pretrained(folder / "far")
-    processor = PixioImageProcessor(size={"height": 64, "width": 64}, keep_aspect_ratio=True)
-    processor.save_pretrained(folder / "depth")
-    return {path.name: str(path) for path in folder.iterdir()}
-
-
-@pytest.fixture
-def photo(tmp_path) -> Path:
-    pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
-    path = tmp_path / "photo.png"
-    PIL.Image.fromarray(pixels).save(path)
-    return path
-
 
 def run(*arguments, exit_code: int = 0) -> str:
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])

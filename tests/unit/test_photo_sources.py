@@ -122,6 +122,39 @@ def test_what_is_no_regular_file(tmp_path):
     assert find_sources([f"{tmp_path}/*"]).problems == expected
 
 
+def test_results_of_former_runs_are_no_photos(folder):
+    for name in (
+        "a_depth.png",
+        "a_Depth_color.png",
+        "c_features.mp4",
+        "sub/a_reconstruction.png",
+        "sub/a_relative_depth.png",
+    ):
+        save(folder / name) if name.endswith("png") else (folder / name).write_bytes(b"")
+    found = find_sources([folder], recursive=True)
+    assert names(found) == ["C", "a", "b", "sub/a", "sub/deep/d"]
+    assert [os.path.relpath(name, folder) for name in found.left_out] == [
+        "a_Depth_color.png",
+        "a_depth.png",
+        "c_features.mp4",
+        "sub/a_reconstruction.png",
+        "sub/a_relative_depth.png",
+    ]
+    assert names(find_sources([folder / "a_depth.png"])) == ["a_depth"]
+    for name in ("sub/a.png", "a.png", "b.jpg", "C.JPG"):
+        (folder / name).unlink()
+    assert find_sources([folder]).problems == [
+        f"{folder} holds no photo and no video but results of former runs; --recursive also looks into the folders below"
+        " it."
+    ]
+    assert "no video but results of former runs." in find_sources([f"{folder}/sub/*.png"]).problems[0]
+
+
+def test_results_of_a_pattern_that_goes_up_stay_below_their_folder(folder):
+    save(folder.parent / "other" / "e.png")
+    assert names(find_sources([f"{folder}/su*/../../other/*.png"])) == ["other/e"]
+
+
 def test_heic_without_its_reader_is_not_passed_over_silently(folder, monkeypatch):
     (folder / "x.heic").write_bytes(b"")
     monkeypatch.setattr("pixio_hf.photo_sources.photo_endings", lambda: (".png", ".jpg"))
