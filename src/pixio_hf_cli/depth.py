@@ -96,6 +96,7 @@ def depth(
         from tqdm import tqdm
 
         from .depth_task import COLOR_VIDEO, DepthTask, choose_endings
+        from .loading import identify_weights
         from .photo_loop import Outcome, begin, finish, process_jobs
 
         endings = choose_endings(npy=npy, npz=npz, ply=ply, glb=glb)
@@ -106,7 +107,7 @@ def depth(
         loaded = load_depth_model(model, device, dtype, size, window)
         if note := describe_training(model):
             tqdm.write(note, file=sys.stderr)
-        settings = {"model": model, "window": window, "dtype": dtype}
+        settings = {**identify_weights(model), "window": window, "dtype": dtype}
         task = DepthTask(loaded, endings, size, fov, frames, batch_size, allow_private, settings)
         if len(endings) > 2 and not frames and any(job.source.is_video for job in plan.jobs):
             tqdm.write("Videos get their colour video only; --frames also writes the numbers.", file=sys.stderr)

@@ -60,7 +60,7 @@ def features(
         from pixio_hf.modeling_pixio import PixioModel
 
         from .features_task import PICTURE, VIDEO, color_jobs
-        from .loading import load_config, load_model
+        from .loading import identify_weights, load_config, load_model
         from .photo_fitting import check_side
         from .photo_loop import Outcome, begin, finish
 
@@ -71,7 +71,7 @@ def features(
         source = find_checkpoint(model)
         check_side(size, load_config(source).patch_size, "--size")
         loaded = load_model(PixioModel, source, device, dtype, "encoder")
-        settings = {"model": model, "dtype": dtype, "size": size}
+        settings = {**identify_weights(model), "dtype": dtype, "size": size}
         outcome = color_jobs(plan, loaded, size, batch_size, allow_private, settings)
     finish(plan, outcome)
 

@@ -117,9 +117,10 @@ class EncodeTask:
         return encode_photos(self.loaded, [photo.pixels for photo in photos], self.size)
 
     def write(self, photo: LoadedPhoto, result: Tensor) -> None:
-        """Keep the tokens of a photo."""
-        self.tokens[photo.job.source.place] = result
-        self._keep(result)
+        """Keep the tokens of a photo, as long as there is room."""
+        if self.num_bytes < MAX_TOKEN_BYTES:
+            self.tokens[photo.job.source.place] = result
+            self._keep(result)
 
     def write_video(self, job: Job) -> None:
         """Keep the tokens of frames all over a video."""

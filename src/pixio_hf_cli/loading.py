@@ -9,7 +9,7 @@ from huggingface_hub.errors import GatedRepoError
 from transformers import AutoConfig
 from transformers.utils.hub import cached_file
 
-from pixio_hf.bundled import OFFICIAL
+from pixio_hf.bundled import OFFICIAL, find_checkpoint
 from pixio_hf.checkpoint_files import check_config, check_inside
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pixio import PixioImageProcessor
@@ -74,6 +74,16 @@ def load_model(
     if missing := sorted(report["missing_keys"]):
         raise ValueError(f"{source!r} has no {needs} ({missing[0]} and more are missing): choose another --model.")
     return LoadedModel(model.to(place).eval(), load_processor(source, config), place)
+
+
+def identify_weights(model_name: str) -> dict[str, Any]:
+    """What tells a model from others, and a local one from what lay there before it was trained again."""
+    folder = Path(find_checkpoint(model_name))
+    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    return {
+        "model": model_name,
+        "weights": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files],
+    }
 
 
 def explain_unreadable(what: str, source: str, error: OSError) -> ValueError:

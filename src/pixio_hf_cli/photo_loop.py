@@ -209,4 +209,6 @@ def finish(plan: ResultPlan, outcome: Outcome) -> None:
 
 def count(number: int, noun: str) -> str:
     """A number and its noun: 1 photo, 2 photos."""
-    return f"{number} {noun}" if number == 1 else f"{number} {' and '.join(f'{word}s' for word in noun.split(' and '))}"
+    return (
+        f"{number} {noun}" if number == 1 else f"{number} {' and '.join(f'{word}s' for word in noun.split(' and '))}"
+    )

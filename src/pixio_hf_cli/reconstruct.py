@@ -69,6 +69,7 @@ def reconstruct(
     with plain_errors(model, extra="demo"):
         check_inputs(photos, overwrite, skip_existing)
         check_folder(out)
+        from .loading import identify_weights
         from .photo_loop import Outcome, begin, finish, process_jobs
         from .reconstruct_task import PICTURE, VIDEO, ReconstructTask
 
@@ -77,7 +78,12 @@ def reconstruct(
             finish(plan, Outcome())
             return
         loaded = load_reconstruction_model(model, device, dtype, mask_ratio, mask_grid_size, size)
-        settings = {"model": model, "dtype": dtype, "mask_ratio": mask_ratio, "mask_grid_size": mask_grid_size}
+        settings = {
+            **identify_weights(model),
+            "dtype": dtype,
+            "mask_ratio": mask_ratio,
+            "mask_grid_size": mask_grid_size,
+        }
         task = ReconstructTask(loaded, seed, size, batch_size, allow_private, settings)
         outcome = process_jobs(plan.jobs, task, batch_size)
     finish(plan, outcome)

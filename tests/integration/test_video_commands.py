@@ -1,6 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Videos in and out of `depth`, `features` and `reconstruct`: values, one colour scale, and going on after a stop."""
 
+import signal
+import subprocess
+import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -100,6 +104,30 @@ def test_what_was_stopped_goes_on(models, tmp_path, small_parts, monkeypatch, co
         assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_a_process_that_is_interrupted_or_ended_leaves_what_the_next_one_goes_on_with(models, tmp_path):
+    video, out = write_video(tmp_path / "walk.mp4", 1000), tmp_path / "out"
+    command = [sys.executable, "-m", "pixio_hf_cli", "depth", video, "--model", models["depth"], "--out", out]
+    parts = out / ".walk_depth_color.mp4.parts"
+    for number, (sign, code) in enumerate([(signal.SIGINT, 130), (signal.SIGTERM, 143)]):
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        )
+        while not (parts / f"{2 * number:06d}.mp4").exists():
+            assert process.poll() is None, "it must not end before it is stopped"
+            time.sleep(0.02)
+        process.send_signal(sign)
+        _, errors = process.communicate()
+        assert process.returncode == code
+        assert b"Traceback" not in errors
+        assert [path.name for path in out.iterdir()] == [parts.name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "of 1000 frames were taken over" in done.stderr
+    assert [path.name for path in out.iterdir()] == ["walk_depth_color.mp4"]
+    assert sum(1 for _ in read_frames(out / "walk_depth_color.mp4")) == 1000
+
+
 def test_other_settings_do_not_go_on(models, tmp_path, small_parts, monkeypatch):
     video, out = write_video(tmp_path / "walk.mp4", 9), tmp_path / "out"
     arguments = ("depth", video, "--model", models["depth"], "--out", out)
@@ -152,7 +180,7 @@ def test_without_pyav_videos_are_told_and_photos_done(models, tmp_path, monkeypa
     video = write_video(tmp_path / "walk.mp4", 3)
     PIL.Image.new("RGB", (64, 48), (90, 120, 40)).save(tmp_path / "a.png")
     monkeypatch.setattr("pixio_hf_cli.early_checks.find_spec", lambda name: None if name == "av" else find_spec(name))
-    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    monkeypatch.setitem(sys.modules, "av", None)
     arguments = ("--model", models["depth"], "--out", tmp_path / "out")
     assert "pip install 'pixio-hf[video]'" in run("depth", video, *arguments, exit_code=2)
     assert not (tmp_path / "out").exists()
