@@ -2,6 +2,7 @@
 """Depth maps as files: a PNG of 16-bit millimetres, or .npy of metres; and what of a map the PNG cannot hold."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -24,7 +25,7 @@ def write_npy(path: Path, values: np.ndarray) -> None:
         np.save(file, values, allow_pickle=False)
 
 
-def write_npz(path: Path, **arrays: np.ndarray) -> None:
+def write_npz(path: Path, **arrays: Any) -> None:
     """Write arrays by name in one compressed file of NumPy's."""
     with file_in_progress(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)

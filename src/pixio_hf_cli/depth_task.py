@@ -23,9 +23,8 @@ from pixio_hf.visualization.video_frames import DepthFrames
 from .depth import predict_depths, seen_size
 from .early_checks import show_name
 from .loading import LoadedModel
-from .photo_loop import LoadedPhoto, open_source
+from .photo_loop import LoadedPhoto, open_source, write_video
 from .result_plan import Job
-from .video_loop import write_video
 
 PNG, COLOR, NPY, NPZ, PLY, GLB = (
     *("_depth.png", "_depth_color.png", "_depth.npy", "_depth.npz"),

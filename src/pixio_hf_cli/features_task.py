@@ -22,9 +22,8 @@ from pixio_hf.visualization.video_frames import join_panels, panel_size, photo_p
 from .features import encode_photos
 from .loading import LoadedModel
 from .photo_fitting import read_pixels, scaled_size
-from .photo_loop import LoadedPhoto, Outcome, open_source, process_jobs
+from .photo_loop import LoadedPhoto, Outcome, open_source, process_jobs, write_video
 from .result_plan import Job, ResultPlan
-from .video_loop import write_video
 
 PICTURE, VIDEO = "_features.png", "_features.mp4"
 MAX_TOKEN_BYTES = 2**27

@@ -3,7 +3,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from pixio_hf.cameras import FocalLength
 from pixio_hf.photo_sources import find_sources
+from pixio_hf.video_writing import Draw, WrittenVideo, draw_video
 from pixio_hf.visualization.panels import shrink_photo
 
 from .early_checks import show_name
@@ -163,6 +164,28 @@ class _Loop:
                 return
             self.outcome.num_done += 1
         self.bar.update()
+
+
+def write_video(job: Job, draw: Draw, settings: Mapping[str, Any], batch_size: int) -> WrittenVideo:
+    """Write the video of a job from pictures of its frames; says what was taken over, and what could not be read.
+
+    Args:
+        draw, settings: as of `pixio_hf.video_writing.draw_video`.
+    """
+    (target,) = job.targets.values()
+    with tqdm(desc=job.source.shown, unit="frame", leave=False) as bar:
+
+        def when_done(num_done: int, num_announced: int) -> None:
+            bar.total = max(num_announced, num_done) if num_announced else None
+            bar.update(num_done - bar.n)
+
+        written = draw_video(job.source.place, target, draw, settings, batch_size, when_done)
+    if written.num_resumed:
+        num = f"{written.num_resumed} of {written.num_frames} frames"
+        tqdm.write(f"{job.source.shown}: {num} were taken over from a run that was stopped.", file=sys.stderr)
+    if written.damage:
+        tqdm.write(f"{job.source.shown}: {written.damage}.", file=sys.stderr)
+    return written
 
 
 def begin(

@@ -14,10 +14,9 @@ from pixio_hf.visualization.reconstruction import Reconstruction, draw_reconstru
 from pixio_hf.visualization.video_frames import join_panels, panel_size, photo_panel
 
 from .loading import LoadedModel
-from .photo_loop import LoadedPhoto, open_source
+from .photo_loop import LoadedPhoto, open_source, write_video
 from .reconstruct import reconstruct_photos
 from .result_plan import Job
-from .video_loop import write_video
 
 PICTURE, VIDEO = "_reconstruction.png", "_reconstruction.mp4"
 

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from pixio_hf import PixioForDepthEstimation, video_writing
 from pixio_hf.videos import open_video, read_frames
-from pixio_hf.visualization.panels import depth_limits
-from pixio_hf.visualization.video_frames import BAR_WIDTH, GAP, DepthFrames, color_depth, color_table, panel_size
+from pixio_hf.visualization.color_maps import NO_VALUE, color_values
+from pixio_hf.visualization.panels import DEPTH_COLORS, depth_limits
+from pixio_hf.visualization.video_frames import BAR_WIDTH, GAP, DepthFrames, panel_size
 from pixio_hf_cli import app
 from pixio_hf_cli.depth import predict_depth
 from pixio_hf_cli.loading import load_model
@@ -197,9 +198,9 @@ def test_frames_are_drawn_side_by_side_or_one_below_the_other():
     assert panel_size(photo, 2) == (240, 360)
     assert picture.shape == (240, 2 * 360 + GAP + BAR_WIDTH, 3)
     assert (picture[:, :360] == 77).all()
-    assert (picture[2, 360 + GAP + 2] == (213, 216, 220)).all()
-    colors = color_table()
-    assert np.abs(picture[120, 360 + GAP + 180].astype(int) - color_depth(depth, (1, 3), colors)[50, 75]).max() < 8
+    assert (picture[2, 360 + GAP + 2] == NO_VALUE).all()
+    colors = color_values(depth, (1, 3), DEPTH_COLORS)
+    assert np.abs(picture[120, 360 + GAP + 180].astype(int) - colors[50, 75]).max() < 8
     assert panel_size(np.zeros((3, 2160, 3840), np.uint8), 2) == (538, 956)
     wide = np.zeros((3, 100, 300), np.uint8)
     height, width = panel_size(wide, 2)

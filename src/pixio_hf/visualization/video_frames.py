@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import PIL.Image
 
+from .color_maps import color_values
 from .panels import DEPTH_COLORS, STACKED_ASPECT, draw_scale_bar, make_figure
 
 LARGEST = (1080, 1920)
@@ -16,7 +17,6 @@ LARGEST = (1080, 1920)
 SMALLEST_HEIGHT = 240  # smaller videos are drawn larger: the scale bar has to be read
 GAP = 8
 BAR_WIDTH = 84
-UNKNOWN = (213, 216, 220)
 _BAR_DPI = 108
 
 
@@ -58,33 +58,14 @@ class DepthFrames:
     def __init__(self, depth_range: tuple[float, float], photo: np.ndarray) -> None:
         self.depth_range = depth_range
         self.size = panel_size(photo, 2)
-        self._colors = color_table()
         self._bar = draw_bar(depth_range, join_panels([np.zeros((1, 1, 3), np.uint8)] * 2, *self.size).shape[0])
 
     def draw(self, photo: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """Picture (h, w, 3) uint8 of a frame (3, H, W) uint8 and its depth (H, W) in metres."""
-        colors = color_depth(depth, self.depth_range, self._colors)
+        known = np.where(depth > 0, depth, np.nan)
+        colors = color_values(known, self.depth_range, DEPTH_COLORS)
         panels = join_panels([photo_panel(photo), colors], *self.size)
         return np.concatenate((panels, self._bar), axis=1)
-
-
-def color_table() -> np.ndarray:
-    """Colours of depth from near to far: (256, 3) uint8. ValueError where matplotlib is not installed."""
-    try:
-        from matplotlib import colormaps
-    except ImportError as error:
-        raise ValueError("Pictures need matplotlib: pip install 'pixio-hf[demo]'.") from error
-    return np.rint(255 * colormaps[DEPTH_COLORS](np.arange(256))[:, :3]).astype(np.uint8)
-
-
-def color_depth(depth: np.ndarray, depth_range: tuple[float, float], colors: np.ndarray) -> np.ndarray:
-    """Depth (H, W) in metres -> (H, W, 3) uint8 from a table (256, 3); grey where it is unknown."""
-    low, high = depth_range
-    known = np.isfinite(depth) & (depth > 0)
-    shares = (np.where(known, depth, low) - low) / (high - low)
-    picture = colors[np.rint(255 * np.clip(shares, 0, 1)).astype(np.uint8)]
-    picture[~known] = UNKNOWN
-    return picture
 
 
 def draw_bar(depth_range: tuple[float, float], height: int) -> np.ndarray:

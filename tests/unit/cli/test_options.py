@@ -15,7 +15,7 @@ OWN_MEANING = {
     "--size": {"features", "reconstruct"},  # a default of its own, and a square
     "--protocol": {"check-data"},  # those of all tasks
     "--split": {"check-data"},  # by default all
-    "--model": {"info"},  # by default none
+    "--model": {"info", "app"},  # by default none, and several
     "--window": {"depth"},  # by default none
 }
 
