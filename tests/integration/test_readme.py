@@ -191,7 +191,7 @@ def test_commands_are_split():
 
 
 @pytest.mark.parametrize(
-    "line", ["dept a.jpg --out b", "evaluate depth", "depth a.jpg --out b --no-such-option", "depth --out b"]
+    "line", ["dept a.jpg --out b", "check-data --out b", "depth a.jpg --out b --no-such-option", "depth --out b"]
 )
 def test_wrong_commands_are_found(line):
     with pytest.raises((Exception, SystemExit)) as caught:

@@ -177,6 +177,16 @@ def test_numbers_of_videos_need_frames(models, tmp_path):
     assert sorted(path.name for path in (tmp_path / "walk_frames").iterdir())[:2] == names
 
 
+def test_windows_see_photos_and_frames_at_their_own_size(models, tmp_path):
+    video = write_video(tmp_path / "walk.mp4", 3, (48, 80))
+    PIL.Image.fromarray(read_pictures(video)[0].copy()).save(tmp_path / "walk.png")
+    arguments = ("--model", models["depth"], "--window", 32, "--npy", "--frames", "--batch-size", 2)
+    run("depth", video, tmp_path / "walk.png", "--out", tmp_path, *arguments)
+    photo, frame = np.load(tmp_path / "walk_depth.npy"), np.load(tmp_path / "walk_frames" / "000000_depth.npy")
+    assert photo.shape == (48, 80)
+    np.testing.assert_allclose(photo, frame, atol=1e-5)
+
+
 def test_without_pyav_videos_are_told_and_photos_done(models, tmp_path, monkeypatch):
     video = write_video(tmp_path / "walk.mp4", 3)
     PIL.Image.new("RGB", (64, 48), (90, 120, 40)).save(tmp_path / "a.png")
