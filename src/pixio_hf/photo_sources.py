@@ -41,12 +41,14 @@ class PhotoSource:
             named or that a pattern begins with.
         is_video: by its ending.
         is_named: it was named itself, not found in a folder or by a pattern.
+        folder: name of the folder that was named or that a pattern begins with; "" if the source was named itself.
     """
 
     place: str
     result_name: str
     is_video: bool = False
     is_named: bool = True
+    folder: str = ""
 
     @property
     def shown(self) -> str:
@@ -85,8 +87,8 @@ def find_sources(inputs: Iterable[str | os.PathLike], recursive: bool = False) -
 
     No file is opened and no address asked. A file is taken whatever its ending; of folders and patterns what has the ending
     of a photo or video, unless its name is that of a result (RESULT_ENDINGS). A file that is there counts as itself, also
-    with a * in its name. Results of two sources that would be named alike get the whole file name, except for sources that
-    were named themselves.
+    with a * in its name. Results of two sources that would be named alike get the name of their folder in front where that
+    tells them apart, else the whole file name, except for sources that were named themselves.
 
     Args:
         recursive: also look into the folders below a folder.
@@ -187,7 +189,7 @@ def _add_folder(found: FoundSources, folder: str, recursive: bool) -> None:
         but = " but results of former runs" if files.files else ""
         found.problems.append(f"{show_path(folder)} holds no photo and no video{but}{hint}.")
     for name in photos:
-        found.sources.append(_found_file(os.path.join(folder, name), os.path.splitext(name)[0]))
+        found.sources.append(_found_file(os.path.join(folder, name), os.path.splitext(name)[0], folder))
 
 
 def _add_pattern(found: FoundSources, pattern: str) -> None:
@@ -208,7 +210,7 @@ def _add_pattern(found: FoundSources, pattern: str) -> None:
             way = os.path.splitext(os.path.relpath(match, fixed or "."))[0]
             while way.startswith(f"..{os.sep}"):  # results stay below their folder
                 way = way[3:]
-            found.sources.append(_found_file(match, way))
+            found.sources.append(_found_file(match, way, fixed))
 
 
 def _leave_out_results(found: FoundSources, names: Sequence[str], folder: str = "") -> list[str]:
@@ -218,8 +220,9 @@ def _leave_out_results(found: FoundSources, names: Sequence[str], folder: str = 
     return [name for name, left in zip(names, is_result, strict=True) if not left]
 
 
-def _found_file(path: str, result_name: str) -> PhotoSource:
-    return PhotoSource(path, result_name, ending_of(path) in VIDEO_ENDINGS, is_named=False)
+def _found_file(path: str, result_name: str, folder: str) -> PhotoSource:
+    folder = os.path.basename(os.path.abspath(folder or "."))
+    return PhotoSource(path, result_name, ending_of(path) in VIDEO_ENDINGS, is_named=False, folder=folder)
 
 
 def _leave_out_twins(sources: Sequence[PhotoSource]) -> list[PhotoSource]:
@@ -240,6 +243,7 @@ def _identity(source: PhotoSource) -> str:
 
 def _name_apart(sources: Sequence[PhotoSource]) -> list[PhotoSource]:
     """Names of results that are taken twice become those of the files (a.jpg beside a.png), and then get a number."""
+    sources = _name_by_folder(sources)
     # Many disks know no difference of upper and lower case.
     counts = Counter(source.result_name.casefold() for source in sources)
     taken = {source.result_name.casefold() for source in sources if source.is_named}
@@ -255,3 +259,16 @@ def _name_apart(sources: Sequence[PhotoSource]) -> list[PhotoSource]:
             taken.add(name.casefold())
         apart.append(replace(source, result_name=name))
     return apart
+
+
+def _name_by_folder(sources: Sequence[PhotoSource]) -> list[PhotoSource]:
+    """Names that sources of several folders share get the folder's name in front."""
+    folders: dict[str, set[str]] = {}
+    for source in sources:
+        folders.setdefault(source.result_name.casefold(), set()).add(source.folder)
+    return [
+        replace(source, result_name=os.path.join(source.folder, source.result_name))
+        if source.folder and len(folders[source.result_name.casefold()]) > 1
+        else source
+        for source in sources
+    ]

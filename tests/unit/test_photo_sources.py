@@ -85,7 +85,12 @@ def test_results_of_equal_names_are_told_apart(tmp_path):
     for name in ("one/a.jpg", "one/A.png", "one/b.png", "two/a.jpg"):
         save(tmp_path / name)
     assert names(find_sources([tmp_path / "one"])) == ["A.png", "a.jpg", "b"]
-    assert names(find_sources([tmp_path / "one", tmp_path / "two"])) == ["A.png", "a.jpg", "b", "a.jpg_2"]
+    both = [tmp_path / "one", tmp_path / "two"]
+    assert names(find_sources(both)) == ["one/A.png", "one/a.jpg", "b", "two/a"]
+    assert names(find_sources([f"{folder}/a.*" for folder in both])) == ["one/a", "two/a"]
+    assert names(find_sources([tmp_path / "two" / "a.jpg", tmp_path / "one"])) == ["a", "one/A.png", "one/a.jpg", "b"]
+    save(tmp_path / "other" / "two" / "a.jpg")
+    assert names(find_sources([tmp_path / "two", tmp_path / "other" / "two"])) == ["a.jpg", "a.jpg_2"]
     assert names(find_sources([tmp_path / "one" / "b.png", tmp_path / "one"])) == ["b", "A.png", "a.jpg"]
     # Who names two files himself is told by the command that they clash.
     assert names(find_sources([tmp_path / "one" / "a.jpg", tmp_path / "two" / "a.jpg"])) == ["a", "a"]
