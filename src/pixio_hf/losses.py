@@ -70,7 +70,9 @@ def silog_loss(predicted_depth: Tensor, labels: Tensor, min_depth: float, max_de
     return _sqrt_with_zero_gradient_at_zero(mean_square - SILOG_VARIANCE_FOCUS * mean.square())
 
 
-def relative_depth_loss(prediction: Tensor, labels: Tensor, min_depth: float = 1e-3, trim: float = 0.0) -> Tensor:
+def relative_depth_loss(
+    prediction: Tensor, labels: Tensor, min_depth: float = 1e-3, trim: float = 0.0, regions: Tensor | None = None
+) -> Tensor:
     """Scale- and shift-invariant loss of inverse depth with gradient matching: (B, H, W), (B, H, W) -> scalar.
 
     Inverse depths of both sides are normalised per image, (d - t) / s with t their median and s their mean absolute
@@ -83,19 +85,33 @@ def relative_depth_loss(prediction: Tensor, labels: Tensor, min_depth: float = 1
         prediction: inverse depth in any scale and shift.
         labels: depth, in metres or another unit; see to_inverse_depth.
         trim: share of each image's pixels, those with the largest difference, that is left out of both terms.
+        regions: (B, H, W) True in the part of a picture that CutMix took from another one: the two parts have no common
+            scale, are normalised each by itself, and weighted by their numbers of labelled pixels.
 
     Raises:
         ValueError: shapes that differ, labels that are no numbers, or a trim outside of [0, 1).
     """
-    if prediction.shape != labels.shape or prediction.ndim != 3:
+    if (
+        prediction.shape != labels.shape
+        or prediction.ndim != 3
+        or (regions is not None and regions.shape != labels.shape)
+    ):
         raise ValueError(
             f"prediction and labels must both be (B, H, W), got {tuple(prediction.shape)} and {tuple(labels.shape)}."
             " Resize the labels (nearest) or drop the channel axis."
+            + ("" if regions is None else f" Regions must be alike, got {tuple(regions.shape)}.")
         )
     if not 0 <= trim < 1:
         raise ValueError(f"trim must lie in [0, 1), got {trim}.")
     target, valid = to_inverse_depth(labels, min_depth)
-    ours, _ = _normalize_maps(prediction.float(), valid)
+    prediction, weight = prediction.float(), valid.new_ones(len(valid), dtype=torch.float32)
+    if regions is not None:
+        regions = regions.to(valid.device, torch.bool)
+        num_labelled = valid.sum(dim=(1, 2)).clamp(min=1)
+        prediction, target = torch.cat([prediction, prediction]), torch.cat([target, target])
+        valid = torch.cat([valid & ~regions, valid & regions])
+        weight = valid.sum(dim=(1, 2)) / torch.cat([num_labelled, num_labelled])
+    ours, _ = _normalize_maps(prediction, valid)
     theirs, is_constant = _normalize_maps(target, valid)
     difference = torch.where(valid, ours - theirs, 0.0)
     if trim:
@@ -105,10 +121,10 @@ def relative_depth_loss(prediction: Tensor, labels: Tensor, min_depth: float = 1
         valid = valid & (difference.abs() <= largest[:, None, None])
         difference = torch.where(valid, difference, 0.0)
     num_valid = valid.sum(dim=(1, 2)).clamp(min=1)
-    per_image = difference.abs().sum(dim=(1, 2)) / num_valid
-    per_image = per_image + GRADIENT_MATCHING_WEIGHT * _gradient_matching(difference, valid)
-    counted = ~is_constant
-    return torch.where(counted, per_image, 0.0).sum() / counted.sum().clamp(min=1)
+    per_map = difference.abs().sum(dim=(1, 2)) / num_valid
+    per_map = per_map + GRADIENT_MATCHING_WEIGHT * _gradient_matching(difference, valid)
+    weight = torch.where(is_constant, 0.0, weight)
+    return (weight * torch.where(is_constant, 0.0, per_map)).sum() / weight.sum().clamp(min=1e-6)
 
 
 def to_inverse_depth(depth: Tensor, min_depth: float = 1e-3) -> tuple[Tensor, Tensor]:

@@ -158,7 +158,11 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
 
     @can_return_tuple
     def forward(
-        self, pixel_values: Tensor | None = None, labels: Tensor | None = None, **kwargs
+        self,
+        pixel_values: Tensor | None = None,
+        labels: Tensor | None = None,
+        label_regions: Tensor | None = None,
+        **kwargs,
     ) -> DepthEstimatorOutput:
         """Predict depth, and compare it with labels where given.
 
@@ -167,6 +171,8 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
             labels: (B, H, W) depth, 0 and NaN for none. Metric: metres, and what lies outside [min_depth, max_depth] is
                 ignored too. Relative: metres or any other unit, also that of a teacher (1 / its inverse depth), infinity
                 for the sky, and what is nearer than min_depth is ignored.
+            label_regions: (B, H, W) True in the part of a picture that CutMix took from another one; relative depth only,
+                whose labels have one scale per part.
 
         Returns:
             DepthEstimatorOutput: SiLog loss (docs/specification.md 5.4) or relative_depth_loss, predicted_depth (B, H, W)
@@ -186,7 +192,9 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
         if labels is not None:
             labels = labels.to(self.device)
             if config.depth_estimation_type == "relative":
-                loss = relative_depth_loss(predicted_depth, labels, config.min_depth, config.depth_loss_trim)
+                loss = relative_depth_loss(
+                    predicted_depth, labels, config.min_depth, config.depth_loss_trim, label_regions
+                )
             else:
                 loss = silog_loss(predicted_depth, labels, config.min_depth, config.max_depth)
         return DepthEstimatorOutput(
