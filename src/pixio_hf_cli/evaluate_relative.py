@@ -40,7 +40,7 @@ def evaluate_relative(request: RelativeRequest, config: Any) -> dict[str, Any]:
     Raises:
         ValueError: options that make no sense, or no image with depth that counts.
     """
-    from pixio_hf.data.labelled.zero_shot_layouts import read_point_pairs
+    from pixio_hf.data.labelled.zero_shot_layouts import PointPairs
     from pixio_hf.evaluation.prediction import PredictionOptions
     from pixio_hf.evaluation.processes import num_processes, process_index
     from pixio_hf.evaluation.relative_depth import evaluate_point_pairs, evaluate_relative_depth
@@ -55,7 +55,7 @@ def evaluate_relative(request: RelativeRequest, config: Any) -> dict[str, Any]:
     settings = {"model": request.model, "data": request.data, "dtype": request.dtype}
     is_pairs = (Path(request.data) / PAIRS_FILE).is_file()
     if is_pairs:
-        items, rules, name = read_point_pairs(Path(request.data)), None, "DA-2K"
+        items, rules, name = PointPairs(Path(request.data)), None, "DA-2K"
     else:
         items, rules, name = open_items(request, config)
         settings |= {"split": request.split, "truth_range": f"{rules.min_depth:g} to {rules.max_depth:g} m"}

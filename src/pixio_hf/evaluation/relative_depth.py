@@ -187,11 +187,11 @@ def relative_depth_baselines(items: Any, rules: RelativeRules | None = None) -> 
 
 @torch.inference_mode()
 def evaluate_point_pairs(
-    model: Any, processor: Any, items: Sequence[dict[str, Any]], options: PredictionOptions | None = None
+    model: Any, processor: Any, items: Iterable[dict[str, Any]], options: PredictionOptions | None = None
 ) -> DepthEvaluation:
     """Share of pairs of points whose nearer one is predicted nearer (DA-2K; Yang et al., 2024), over all pairs.
 
-    Items are those of `read_point_pairs`.
+    Items are those of `PointPairs`.
     """
     started = time.perf_counter()
     rows = []

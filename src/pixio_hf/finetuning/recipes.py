@@ -86,13 +86,15 @@ FOLDER: dict[str, Any] = {
     "num_epochs": 20,
     "min_steps": 200,
 }
-# As published for Depth Anything V2 (Yang et al., 2024), but crops of 512 for its 518: a multiple of our patch size.
+# As published for Depth Anything V2 (Yang et al., 2024), but crops of 512 for its 518, a multiple of our patch size; and
+# gradients are clipped: where a prediction is nearly constant, they are as large as it is flat.
 RELATIVE: dict[str, Any] = {
     "head_type": "dpt",
     "learning_rate": 5e-5,
     "encoder_learning_rate": 5e-6,
     "freeze_encoder": False,
     "crop_size": 512,
+    "max_grad_norm": 1.0,
     "num_epochs": None,
     "depth_estimation_type": "relative",
 }

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+from torch.utils.data import Dataset
 
 from ...listings import check_regular
 from ...map_files import check_num_pixels, read_array
 from ...text_files import read_json_object
 from .file_listing import Listing, MissingSplit, keep_existing, list_files
+from .pair_reading import read_image
 
 _DPT_TAG = 202021.25  # the first number of a .dpt, in little-endian float32
 
@@ -82,30 +84,41 @@ def read_eth3d(depth: Path, image: Path) -> np.ndarray:
     return np.fromfile(depth, "<f4").reshape(height, width)
 
 
-def read_point_pairs(folder: Path) -> list[dict[str, Any]]:
-    """DA-2K: annotations.json beside images/; items have image (a path), name, and pairs (n, 2, 2), the nearer point first.
+class PointPairs(Dataset):
+    """DA-2K: annotations.json beside images/; items have image (RGB), name, and pairs (n, 2, 2), the nearer point first.
 
-    Points are rows and columns.
+    Points are rows and columns. Images are read when asked for.
 
     Raises:
         ValueError: no such file, an image that is missing, or pairs that do not parse.
     """
-    items = []
-    for name, annotations in read_json_object(folder / "annotations.json").items():
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder / 'annotations.json'} names {name}, which is no file below {folder}.")
-        pairs = []
-        try:
-            for annotation in annotations:
-                points = [annotation["point1"], annotation["point2"]]
-                nearer = ("point1", "point2").index(annotation["closer_point"])
-                pairs.append([points[nearer], points[1 - nearer]])
-            parsed = np.array(pairs, dtype=np.int64).reshape(-1, 2, 2)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{folder / 'annotations.json'}: {name} has a pair that does not parse ({error})."
-            ) from error
-        items.append({"image": str(folder / name), "name": name, "pairs": parsed})
-    if not items:
-        raise ValueError(f"{folder / 'annotations.json'} holds no pairs.")
-    return items
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        annotations = read_json_object(folder / "annotations.json")
+        self.pairs = {name: _parse_pairs(folder, name, found) for name, found in annotations.items()}
+        self.names = list(self.pairs)
+        if not self.names:
+            raise ValueError(f"{folder / 'annotations.json'} holds no pairs.")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        name = self.names[index]
+        return {"image": read_image(str(self.folder / name)), "name": name, "pairs": self.pairs[name]}
+
+
+def _parse_pairs(folder: Path, name: str, annotations: Any) -> np.ndarray:
+    file = folder / "annotations.json"
+    if not (folder / name).is_file():
+        raise ValueError(f"{file} names {name}, which is no file below {folder}.")
+    pairs = []
+    try:
+        for annotation in annotations:
+            points = [annotation["point1"], annotation["point2"]]
+            nearer = ("point1", "point2").index(annotation["closer_point"])
+            pairs.append([points[nearer], points[1 - nearer]])
+        return np.array(pairs, dtype=np.int64).reshape(-1, 2, 2)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file}: {name} has a pair that does not parse ({error}).") from error

@@ -13,7 +13,7 @@ import pytest
 
 from pixio_hf.data.labelled.depth_datasets import open_depth_dataset, store_inverse
 from pixio_hf.data.labelled.depth_protocols import find_depth_protocol
-from pixio_hf.data.labelled.zero_shot_layouts import read_point_pairs
+from pixio_hf.data.labelled.zero_shot_layouts import PointPairs
 
 SIZE = (12, 16)
 DEPTH = np.random.default_rng(0).uniform(1, 60, SIZE).astype(np.float32)
@@ -84,15 +84,16 @@ def test_pairs_of_da_2k(tmp_path):
     points = {"point1": [2, 3], "point2": [9, 14], "closer_point": "point1"}
     turned = {"point1": [1, 1], "point2": [5, 6], "closer_point": "point2"}
     (tmp_path / "annotations.json").write_text(json.dumps({"images/indoor/a.jpg": [points, turned]}))
-    (item,) = read_point_pairs(tmp_path)
+    item = PointPairs(tmp_path)[0]
+    assert item["image"].size == SIZE[::-1]
     assert item["name"] == "images/indoor/a.jpg"
     assert item["pairs"].tolist() == [[[2, 3], [9, 14]], [[5, 6], [1, 1]]]
     (tmp_path / "annotations.json").write_text(json.dumps({"images/indoor/a.jpg": [{"point1": [2, 3]}]}))
     with pytest.raises(ValueError, match="does not parse"):
-        read_point_pairs(tmp_path)
+        PointPairs(tmp_path)
     (tmp_path / "annotations.json").write_text(json.dumps({"images/b.jpg": [points]}))
     with pytest.raises(ValueError, match=r"images/b\.jpg, which is no file"):
-        read_point_pairs(tmp_path)
+        PointPairs(tmp_path)
 
 
 @pytest.mark.parametrize("layout", ["folder", "table"])
