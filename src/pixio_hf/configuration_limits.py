@@ -64,7 +64,7 @@ LISTS = {"out_features": str, "out_indices": int, "stage_names": str, "architect
 DICTIONARIES = ("id2label", "label2id")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 # Numbers in [0, 1).
-RATES = ("drop_path_rate", "hidden_dropout_prob", "attention_probs_dropout_prob", "mask_ratio")
+RATES = ("drop_path_rate", "hidden_dropout_prob", "attention_probs_dropout_prob", "mask_ratio", "depth_loss_trim")
 # Numbers above 0: field -> largest value.
 POSITIVE_NUMBERS = {"layer_norm_eps": 1.0, "initializer_range": 100.0}
 DEPTHS = ("min_depth", "max_depth")  # that min < max is checked by validate_heads

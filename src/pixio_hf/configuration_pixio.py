@@ -44,6 +44,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 HEAD_TYPES = ("dpt", "linear")
+DEPTH_ESTIMATION_TYPES = ("metric", "relative")
 VIEW_MLP_RATIO = 4  # of the multi-view transformer, independent of the encoder's
 
 
@@ -63,6 +64,10 @@ class PixioConfig(upstream.PixioConfig):
         neck_hidden_sizes (`list[int]`, defaults to [256, 512, 1024, 1024]): widths of the DPT head's four levels.
         fusion_hidden_size (`int`, defaults to 256): width of the DPT head's fusion blocks.
         min_depth, max_depth (`float`, default to 1e-3 and 10.0): range of depth, in metres.
+        depth_estimation_type (`str`, defaults to `"metric"`): what PixioForDepthEstimation predicts: `"metric"`, depth in
+            metres, or `"relative"`, inverse depth up to scale and shift, as in transformers' DepthAnythingConfig.
+        depth_loss_trim (`float`, defaults to 0.0): share of each image's labelled pixels, those with the largest error,
+            that the loss of relative depth leaves out, in [0, 1); 0.1 for labels of a teacher.
         window_size, window_stride (`int`, *optional*): dense models in eval mode predict in overlapping square windows
             of this size in pixels; `None`: the whole image at once. The stride defaults to two thirds of the window.
         semantic_loss_ignore_index (`int`, defaults to 255): label that segmentation ignores.
@@ -103,6 +108,8 @@ class PixioConfig(upstream.PixioConfig):
     fusion_hidden_size: int = 256
     min_depth: float | int = 1e-3
     max_depth: float | int = 10.0
+    depth_estimation_type: str = "metric"
+    depth_loss_trim: float | int = 0.0
     window_size: int | None = None
     window_stride: int | None = None
     semantic_loss_ignore_index: int = 255
@@ -205,6 +212,11 @@ class PixioConfig(upstream.PixioConfig):
             raise ValueError(
                 f"Depths must satisfy 0 < min_depth < max_depth (metres), got {self.min_depth} and {self.max_depth}."
             )
+        if self.depth_estimation_type not in DEPTH_ESTIMATION_TYPES:
+            raise ValueError(
+                f"depth_estimation_type must be one of {', '.join(DEPTH_ESTIMATION_TYPES)}, got"
+                f" {self.depth_estimation_type!r}."
+            )
         if self.window_size is None:
             if self.window_stride is not None:
                 raise ValueError(f"window_stride {self.window_stride} needs a window_size; set it or drop the stride.")
@@ -212,6 +224,11 @@ class PixioConfig(upstream.PixioConfig):
         if self.window_size % self.patch_size:
             raise ValueError(
                 f"window_size {self.window_size} must be a positive multiple of patch_size {self.patch_size}."
+            )
+        if self.depth_estimation_type == "relative":
+            raise ValueError(
+                f"Relative depth has no common scale from window to window: set window_size = None, got"
+                f" {self.window_size}."
             )
         if self.window_stride is not None and self.window_stride > self.window_size:
             raise ValueError(

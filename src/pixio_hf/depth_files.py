@@ -1,6 +1,11 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Depth maps as files: a PNG of 16-bit millimetres, or .npy of metres; and what of a map the PNG cannot hold."""
+"""Depth maps as files: a PNG of 16-bit millimetres, or .npy of metres; and what of a map the PNG cannot hold.
 
+Relative depth, which has no unit, has files of other names.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,51 @@ from .files import file_in_progress
 
 MAX_MILLIMETRES = 65535
 _ROWS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class DepthStorage:
+    """How the depth that a model predicts goes into files."""
+
+    suffix: str
+    """Files are called NAME, suffix, ending; colour pictures NAME, suffix, _color.png."""
+    png_holds: str
+    """For people: the numbers of a PNG."""
+    npy_holds: str
+    write_png: Callable[[Path, np.ndarray], None]
+    describe_lost: Callable[[np.ndarray], str]
+    """What of a map (H, W) the PNG cannot hold, in words; empty if nothing."""
+
+
+def choose_storage(config: Any) -> DepthStorage:
+    """The storage for a depth model's configuration: millimetres are written only where the model predicts metres."""
+    if getattr(config, "depth_estimation_type", "metric") == "relative":
+        return RELATIVE_STORAGE
+    return METRIC_STORAGE
+
+
+def write_relative_png(path: Path, inverse_depth: np.ndarray) -> None:
+    """Write relative inverse depth (H, W) as a 16-bit PNG: 65535 is the nearest of this photo, 0 its farthest."""
+    with file_in_progress(path) as partial:
+        PIL.Image.fromarray(np.rint(65535 * stretch(inverse_depth)).astype(np.uint16)).save(partial, format="PNG")
+
+
+def stretch(values: np.ndarray) -> np.ndarray:
+    """(H, W) -> (H, W) float64 from 0 (the least) to 1 (the greatest); 0 everywhere in a constant map, and for NaN."""
+    known = np.isfinite(values)
+    if not known.any():
+        return np.zeros(values.shape)
+    low, high = float(values[known].min()), float(values[known].max())
+    return np.where(known, (np.where(known, values, low).astype(np.float64) - low) / (high - low or 1.0), 0.0)
+
+
+def describe_not_finite(inverse_depth: np.ndarray) -> str:
+    """How many numbers of a map (H, W) are none, in words; empty if all are."""
+    num_wrong = int((~np.isfinite(inverse_depth)).sum())
+    if not num_wrong:
+        return ""
+    reason = "not finite numbers: does --dtype float32 help?"
+    return f"{num_wrong:,} of {inverse_depth.size:,} pixels ({reason}) are 0 = farthest"
 
 
 def write_depth_png(path: Path, depth: np.ndarray) -> None:
@@ -64,6 +114,18 @@ def describe_unknown(depth: np.ndarray) -> str:
     if not reasons:
         return ""
     return f"{num_far + num_near + num_wrong:,} of {depth.size:,} pixels ({'; '.join(reasons)}) are 0 = unknown"
+
+
+METRIC_STORAGE = DepthStorage(
+    "_depth", "millimetres, 0 = unknown", "float32 metres", write_depth_png, describe_unknown
+)
+RELATIVE_STORAGE = DepthStorage(
+    "_relative_depth",
+    "65535 = nearest, 0 = farthest of this photo; inverse depth without scale and shift, no metres",
+    "float32 inverse depth without scale and shift, no metres",
+    write_relative_png,
+    describe_not_finite,
+)
 
 
 def _fits(rounded: np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@
 Both heads return logits at the requested size; the model decides what they mean (depth after a sigmoid, classes).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,16 @@ def dpt_tap_blocks(num_hidden_layers: int) -> tuple[int, int, int, int]:
             "Use an encoder with at least 4 blocks, or a linear head."
         )
     return quarter - 1, 2 * quarter - 1, 3 * quarter - 1, 4 * quarter - 1
+
+
+def depth_output(config: Any) -> tuple[Callable[[Tensor], Tensor], float]:
+    """What the logits of a depth head mean: depth is activation(logits) times a number, of a model's configuration.
+
+    Metric: a sigmoid times max_depth, in metres. Relative: inverse depth up to scale and shift, never negative.
+    """
+    if getattr(config, "depth_estimation_type", "metric") == "relative":
+        return torch.relu, 1.0
+    return torch.sigmoid, config.max_depth
 
 
 def concat_class_mean(patch_tokens: Tensor, class_tokens: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -103,6 +114,13 @@ class DPTHead(nn.Module):
             nn.Conv2d(fusion_hidden_size, num_labels, 1),
         )
 
+    @property
+    def output_layer(self) -> nn.Conv2d:
+        """The layer whose outputs are logits."""
+        layer = self.output_convs[-1]
+        assert isinstance(layer, nn.Conv2d)
+        return layer
+
     def forward(self, features: Sequence[Tensor], output_size: tuple[int, int]) -> Tensor:
         """Predict logits from four maps, shallowest block first: 4 x (B, C_in, h, w) -> (B, num_labels, H, W)."""
         check_features(features, NUM_TAPS, self.in_channels, output_size)
@@ -129,6 +147,11 @@ class LinearHead(nn.Module):
         self.in_channels = in_channels
         self.batch_norm = nn.BatchNorm2d(in_channels, eps=1e-5, momentum=0.1)
         self.projection = nn.Conv2d(in_channels, num_labels, 1)
+
+    @property
+    def output_layer(self) -> nn.Conv2d:
+        """The layer whose outputs are logits."""
+        return self.projection
 
     def forward(self, features: Sequence[Tensor], output_size: tuple[int, int]) -> Tensor:
         """Predict logits from a sequence that holds the last block's map: (B, C_in, h, w) -> (B, num_labels, H, W)."""

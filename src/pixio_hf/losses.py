@@ -10,6 +10,11 @@ from torch.nn import functional as F
 # Metres; keeps the logarithm of a predicted depth finite (docs/specification.md 5.4).
 MIN_PREDICTED_DEPTH = 1e-3
 SILOG_VARIANCE_FOCUS = 0.5
+# Of relative depth (Yang et al., 2024, Depth Anything V2): gradients count twice as much as values, on four scales.
+GRADIENT_MATCHING_WEIGHT = 2.0
+GRADIENT_MATCHING_STEPS = (1, 2, 4, 8)
+# Of the largest value: maps that vary less than this are constant.
+MIN_RELATIVE_DEVIATION = 1e-6
 
 
 def masked_pixel_loss(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
@@ -63,6 +68,104 @@ def silog_loss(predicted_depth: Tensor, labels: Tensor, min_depth: float, max_de
     mean_square = difference.square().sum() / num_valid
     mean = difference.sum() / num_valid
     return _sqrt_with_zero_gradient_at_zero(mean_square - SILOG_VARIANCE_FOCUS * mean.square())
+
+
+def relative_depth_loss(
+    prediction: Tensor, labels: Tensor, min_depth: float = 1e-3, trim: float = 0.0, regions: Tensor | None = None
+) -> Tensor:
+    """Scale- and shift-invariant loss of inverse depth with gradient matching: (B, H, W), (B, H, W) -> scalar.
+
+    Inverse depths of both sides are normalised per image, (d - t) / s with t their median and s their mean absolute
+    deviation from it; the loss is the mean absolute difference, and twice the mean absolute gradient of the difference,
+    summed over four scales (Ranftl et al., 2020, MiDaS; Yang et al., 2024, Depth Anything V2). Each image counts once.
+    Images without two different depths say nothing and do not count; a batch of them gives a zero that still
+    back-propagates.
+
+    Args:
+        prediction: inverse depth in any scale and shift.
+        labels: depth, in metres or another unit; see to_inverse_depth.
+        trim: share of each image's pixels, those with the largest difference, that is left out of both terms.
+        regions: (B, H, W) True in the part of a picture that CutMix took from another one: the two parts have no common
+            scale, are normalised each by itself, and weighted by their numbers of labelled pixels.
+
+    Raises:
+        ValueError: shapes that differ, labels that are no numbers, or a trim outside of [0, 1).
+    """
+    if (
+        prediction.shape != labels.shape
+        or prediction.ndim != 3
+        or (regions is not None and regions.shape != labels.shape)
+    ):
+        raise ValueError(
+            f"prediction and labels must both be (B, H, W), got {tuple(prediction.shape)} and {tuple(labels.shape)}."
+            " Resize the labels (nearest) or drop the channel axis."
+            + ("" if regions is None else f" Regions must be alike, got {tuple(regions.shape)}.")
+        )
+    if not 0 <= trim < 1:
+        raise ValueError(f"trim must lie in [0, 1), got {trim}.")
+    target, valid = to_inverse_depth(labels, min_depth)
+    prediction, weight = prediction.float(), valid.new_ones(len(valid), dtype=torch.float32)
+    if regions is not None:
+        regions = regions.to(valid.device, torch.bool)
+        num_labelled = valid.sum(dim=(1, 2)).clamp(min=1)
+        prediction, target = torch.cat([prediction, prediction]), torch.cat([target, target])
+        valid = torch.cat([valid & ~regions, valid & regions])
+        weight = valid.sum(dim=(1, 2)) / torch.cat([num_labelled, num_labelled])
+    ours, _ = _normalize_maps(prediction, valid)
+    theirs, is_constant = _normalize_maps(target, valid)
+    difference = torch.where(valid, ours - theirs, 0.0)
+    if trim:
+        num_valid = valid.sum(dim=(1, 2))
+        num_kept = num_valid - (trim * num_valid + 1e-3).floor().long()  # a tenth of 30 is 3, also in float32
+        largest = _kth_smallest(difference.detach().abs(), valid, num_kept)
+        valid = valid & (difference.abs() <= largest[:, None, None])
+        difference = torch.where(valid, difference, 0.0)
+    num_valid = valid.sum(dim=(1, 2)).clamp(min=1)
+    per_map = difference.abs().sum(dim=(1, 2)) / num_valid
+    per_map = per_map + GRADIENT_MATCHING_WEIGHT * _gradient_matching(difference, valid)
+    weight = torch.where(is_constant, 0.0, weight)
+    return (weight * torch.where(is_constant, 0.0, per_map)).sum() / weight.sum().clamp(min=1e-6)
+
+
+def to_inverse_depth(depth: Tensor, min_depth: float = 1e-3) -> tuple[Tensor, Tensor]:
+    """Depth of any unit and shape -> its inverse in float32, and True where it counts, both of the same shape.
+
+    Infinity, the sky, is 0 and counts. What is 0, negative, NaN or nearer than min_depth does not, and is 0 as well.
+    """
+    _check_metres(depth)
+    depth = depth.float()
+    valid = (depth > 0) & (depth >= min_depth)
+    return torch.where(valid, 1 / torch.where(valid, depth, 1.0), 0.0), valid
+
+
+def _normalize_maps(values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Shift each map by its median, divide it by its mean absolute deviation: (B, H, W); and (B,) True where that is 0."""
+    num_valid = valid.sum(dim=(1, 2))
+    middle = (num_valid + 1) // 2  # the lower of the two in the middle, as torch.median
+    shifted = torch.where(valid, values - _kth_smallest(values, valid, middle)[:, None, None], 0.0)
+    deviation = shifted.abs().sum(dim=(1, 2)) / num_valid.clamp(min=1)
+    largest = torch.where(valid, values, 0.0).detach().abs().amax(dim=(1, 2))
+    smallest = (MIN_RELATIVE_DEVIATION * largest).clamp(min=1e-12)
+    return shifted / torch.maximum(deviation, smallest)[:, None, None], deviation <= smallest
+
+
+def _kth_smallest(values: Tensor, valid: Tensor, k: Tensor) -> Tensor:
+    """The k-th smallest valid value of each map, counted from 1: (B, H, W), (B, H, W), (B,) -> (B,); 0 where k is 0."""
+    # A sort, as torch's median of a GPU picks any of several equal values, and a run could not be repeated.
+    ordered = torch.where(valid, values, torch.inf).flatten(1).sort(dim=1).values
+    chosen = ordered.gather(1, (k - 1).clamp(min=0)[:, None])[:, 0]
+    return torch.where(k > 0, chosen, 0.0)
+
+
+def _gradient_matching(difference: Tensor, valid: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours, summed over scales, where both are valid: (B, H, W) -> (B,)."""
+    total = torch.zeros_like(difference[:, 0, 0])
+    for step in GRADIENT_MATCHING_STEPS:
+        values, counted = difference[:, ::step, ::step], valid[:, ::step, ::step]
+        across = (values[:, :, 1:] - values[:, :, :-1]).abs() * (counted[:, :, 1:] & counted[:, :, :-1])
+        down = (values[:, 1:] - values[:, :-1]).abs() * (counted[:, 1:] & counted[:, :-1])
+        total = total + (across.sum(dim=(1, 2)) + down.sum(dim=(1, 2))) / counted.sum(dim=(1, 2)).clamp(min=1)
+    return total
 
 
 def _check_metres(labels: Tensor) -> None:

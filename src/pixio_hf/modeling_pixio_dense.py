@@ -20,10 +20,11 @@ from .heads import (
     DPTHead,
     LinearHead,
     concat_class_mean,
+    depth_output,
     dpt_tap_blocks,
     initialize_head_module,
 )
-from .losses import segmentation_loss, silog_loss, to_class_ids
+from .losses import relative_depth_loss, segmentation_loss, silog_loss, to_class_ids
 from .modeling_pixio import PixioModel, PixioPreTrainedModel
 from .output_requests import pop_output_request, select_hidden_states
 from .sliding_window import predict_sliding_window
@@ -132,26 +133,51 @@ class PixioDensePreTrainedModel(FreezableEncoder, PixioPreTrainedModel):
 
 
 class PixioForDepthEstimation(PixioDensePreTrainedModel):
-    """Metric depth from one image: (B, 3, H, W) -> predicted_depth (B, H, W) in metres (docs/specification.md 5)."""
+    """Depth from one image: (B, 3, H, W) -> predicted_depth (B, H, W) (docs/specification.md 5).
+
+    config.depth_estimation_type says what that is: "metric", metres; or "relative", inverse depth up to an unknown scale
+    and shift, large where it is near and 0 at the farthest, as the relative models of transformers' Depth Anything.
+    """
 
     pixel_label = "depth in metres"
 
     def __init__(self, config: PixioConfig):
         super().__init__(config, num_labels=1)
 
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        super()._init_weights(module)
+        output_layer = self.head.output_layer
+        if (
+            self.config.depth_estimation_type == "relative"
+            and module is output_layer
+            and output_layer.bias is not None
+        ):
+            # A relu that begins below zero everywhere would never learn.
+            nn.init.ones_(output_layer.bias)
+
     @can_return_tuple
     def forward(
-        self, pixel_values: Tensor | None = None, labels: Tensor | None = None, **kwargs
+        self,
+        pixel_values: Tensor | None = None,
+        labels: Tensor | None = None,
+        label_regions: Tensor | None = None,
+        **kwargs,
     ) -> DepthEstimatorOutput:
         """Predict depth, and compare it with labels where given.
 
         Args:
             pixel_values: normalised images (B, C, H, W); sides are multiples of the patch size, or of any size in windows.
-            labels: (B, H, W) metres; pixels that are 0, NaN or outside [min_depth, max_depth] are ignored.
+            labels: (B, H, W) depth, 0 and NaN for none. Metric: metres, and what lies outside [min_depth, max_depth] is
+                ignored too. Relative: metres or any other unit, also that of a teacher (1 / its inverse depth), infinity
+                for the sky, and what is nearer than min_depth is ignored.
+            label_regions: (B, H, W) True in the part of a picture that CutMix took from another one; relative depth only,
+                whose labels have one scale per part.
 
         Returns:
-            DepthEstimatorOutput: SiLog loss (docs/specification.md 5.4), predicted_depth (B, H, W) in metres and
-            float32, the encoder's hidden_states and attentions on request (not in windows).
+            DepthEstimatorOutput: SiLog loss (docs/specification.md 5.4) or relative_depth_loss, predicted_depth (B, H, W)
+            in float32, metres or relative inverse depth, the encoder's hidden_states and attentions on request (not in
+            windows).
 
         Raises:
             ValueError: wrong shapes of images or labels, or hidden states asked for in windowed prediction.
@@ -159,11 +185,18 @@ class PixioForDepthEstimation(PixioDensePreTrainedModel):
         config = self.config
         wanted = self.check_request(pixel_values, labels, kwargs)
         assert pixel_values is not None
-        relative_depth, outputs = self.predict_maps(pixel_values, torch.sigmoid, **kwargs)
-        predicted_depth = config.max_depth * relative_depth.squeeze(1)
+        activation, unit = depth_output(config)
+        activated, outputs = self.predict_maps(pixel_values, activation, **kwargs)
+        predicted_depth = unit * activated.squeeze(1)
         loss = None
         if labels is not None:
-            loss = silog_loss(predicted_depth, labels.to(self.device), config.min_depth, config.max_depth)
+            labels = labels.to(self.device)
+            if config.depth_estimation_type == "relative":
+                loss = relative_depth_loss(
+                    predicted_depth, labels, config.min_depth, config.depth_loss_trim, label_regions
+                )
+            else:
+                loss = silog_loss(predicted_depth, labels, config.min_depth, config.max_depth)
         return DepthEstimatorOutput(
             loss=loss,
             predicted_depth=predicted_depth,

@@ -81,7 +81,8 @@ def compare(
     with plain_errors(*models):
         from torch.utils.data import Subset
 
-        from pixio_hf.data.labelled.depth_datasets import find_depth_protocol, open_depth_dataset
+        from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
+        from pixio_hf.data.labelled.depth_protocols import find_depth_protocol
         from pixio_hf.evaluation.comparison import ComparisonRecipe, compare_model
         from pixio_hf.quiet_loading import quiet_loading
         from pixio_hf.synthetic import SYNTHETIC_DATASETS

@@ -49,11 +49,29 @@ def evaluate_depth(
     num_pictures: NumPictures = 4,
     depth_scale: DepthScale = None,
     cache_dir: CacheDir = None,
+    relative: Annotated[
+        bool, typer.Option("--relative", help="Up to scale and shift: align each image with its truth first.")
+    ] = False,
+    truth_range: Annotated[
+        str | None,
+        typer.Option(metavar="NEAR,FAR", help="--relative: metres that count [default: the protocol's range]."),
+    ] = None,
+    clip_range: Annotated[
+        str | None,
+        typer.Option(metavar="NEAR,FAR", help="--relative: aligned depth is clipped to it [default: truth range]."),
+    ] = None,
+    by_source: Annotated[
+        bool,
+        typer.Option("--by-source", help="--relative: also means over sources (file names to the first underscore)."),
+    ] = False,
     device: Device = "auto",
     dtype: Dtype = "float32",
     overwrite: Overwrite = False,
 ) -> None:
     """Depth: nine metrics per image at native size, averaged over images. Protocols: nyuv2, kitti, folder.
+
+    --relative judges depth up to scale and shift, of relative and of metric models, whole images at once. It also knows
+    the protocols diode-indoor, diode-outdoor, sintel and eth3d, and DA-2K, a folder with annotations.json.
 
     \b
     Example:
@@ -61,7 +79,8 @@ def evaluate_depth(
     """
     with plain_errors(model, extra="demo" if num_pictures else None):
         from pixio_hf.bundled import find_checkpoint
-        from pixio_hf.data.labelled.depth_datasets import find_depth_protocol, open_depth_dataset
+        from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
+        from pixio_hf.data.labelled.depth_protocols import find_depth_protocol
         from pixio_hf.evaluation import depth as evaluation
         from pixio_hf.evaluation.prediction import PredictionOptions
         from pixio_hf.evaluation.processes import num_processes, process_index
@@ -75,6 +94,37 @@ def evaluate_depth(
 
         source = find_checkpoint(model)
         config = begin_evaluation(source, out, overwrite)
+        if relative:
+            from .evaluate_relative import RelativeRequest, evaluate_relative
+
+            request = RelativeRequest(
+                model=model,
+                source=source,
+                data=data,
+                out=out,
+                split=split,
+                split_file=split_file,
+                protocol=protocol,
+                depth_scale=depth_scale,
+                num_images=num_images,
+                batch_size=batch_size,
+                flip_test=flip_test,
+                num_pictures=num_pictures,
+                cache_dir=cache_dir,
+                truth_range=truth_range,
+                clip_range=clip_range,
+                by_source=by_source,
+                device=device,
+                dtype=dtype,
+            )
+            if window not in (None, "none") or tight_windows:
+                raise ValueError("Relative depth has no common scale from window to window: leave out --window.")
+            typer.echo(summarize(evaluate_relative(request, config), out))
+            return
+        if truth_range or clip_range or by_source:
+            raise ValueError("--truth-range, --clip-range and --by-source are for --relative.")
+        if config.depth_estimation_type == "relative":
+            raise ValueError(f"{model} predicts relative depth, no metres: pass --relative.")
         judged = find_depth_protocol(data, protocol)
         default = config.window_size or (WINDOW_SIZE if judged.name in PUBLISHED_PROTOCOLS else None)
         options = PredictionOptions(batch_size=batch_size, flip_test=flip_test, tight_windows=tight_windows)

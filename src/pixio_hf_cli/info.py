@@ -91,7 +91,9 @@ def describe_config(config: "PixioConfig", parts: list[str]) -> list[tuple[str, 
     if "head" in parts:
         rows.append(("head", config.head_type))
         if any("Depth" in name for name in config.architectures or []):
-            rows.append(("depth range", f"{config.min_depth:g} to {config.max_depth:g} m"))
+            is_relative = config.depth_estimation_type == "relative"
+            metres = f"{config.min_depth:g} to {config.max_depth:g} m"
+            rows.append(("depth", "inverse, without scale and shift") if is_relative else ("depth range", metres))
         window = config.window_size
         rows.append(("inference", "whole photo" if window is None else f"windows of {window} pixels"))
     return rows

@@ -115,6 +115,17 @@ def test_there_and_back_bit_for_bit(kind, head_type, tmp_path):
     assert_same_state(read_weights(tmp_path / "again"), read_weights(tmp_path / "hub"))
 
 
+def test_relative_depth_stays_relative(tmp_path):
+    state = write_original(tmp_path / "original.pth", "depth")
+    fields = {**FIELDS, "depth_estimation_type": "relative"}
+    convert_checkpoint(tmp_path / "original.pth", tmp_path / "hub", overrides=fields)
+    model = MODEL_CLASSES["depth"].from_pretrained(tmp_path / "hub")
+    assert model.config.depth_estimation_type == "relative"
+    assert "no metres" in (tmp_path / "hub" / "README.md").read_text()
+    export_checkpoint(tmp_path / "hub", tmp_path / "exported.pth")
+    assert_same_state(read_original(tmp_path / "exported.pth"), state)
+
+
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_export_of_every_spelling(spelling, tmp_path):
     model = build_model("pretraining")

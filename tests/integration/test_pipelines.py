@@ -90,6 +90,22 @@ def test_depth_pipeline_equals_model_and_post_processing(folders, batch_size):
     assert torch.as_tensor(results[0]["predicted_depth"]).std() > 1e-3
 
 
+@torch.no_grad()
+def test_depth_pipeline_of_relative_depth(tmp_path):
+    randomize_weights(PixioForDepthEstimation(tiny_config(depth_estimation_type="relative"))).save_pretrained(tmp_path)
+    PixioImageProcessor(size={"height": 64, "width": 64}).save_pretrained(tmp_path)
+    photo, (height, width) = make_photos()[1], SIZES[1]
+    result = pipeline("depth-estimation", model=str(tmp_path), device="cpu")(photo)
+    model = PixioForDepthEstimation.from_pretrained(tmp_path).eval()
+    processor = PixioImageProcessor.from_pretrained(tmp_path)
+    logits, _ = model.predict_logits(processor(photo, return_tensors="pt")["pixel_values"])
+    expected = torch.nn.functional.interpolate(logits.clamp(min=0), (height, width), mode="bilinear")[0, 0]
+    torch.testing.assert_close(torch.as_tensor(result["predicted_depth"]), expected, atol=1e-5, rtol=1e-5)
+    # As of every depth model: the greatest prediction is white, here the nearest.
+    near, far = (divmod(int(index), width) for index in (expected.argmax(), expected.argmin()))
+    assert (result["depth"].getpixel(near[::-1]), result["depth"].getpixel(far[::-1])) == (255, 0)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK", "P", "1"])
 def test_depth_pipeline_takes_photos_of_every_mode(folders, tmp_path, mode):
     estimate = pipeline("depth-estimation", model=folders["depth"], device="cpu")

@@ -23,7 +23,7 @@ ABSURD = {
     "finetune_trainer.py --task depth": ("--total_batch_size", "0"),
     "finetune_trainer.py --task segmentation": ("--num_epochs", "-1"),
     "gather_photographs.py": ("--longer_side", "0"),
-    "label_photographs.py": ("--image_size", "0"),
+    "pseudo_label.py": ("--image_size", "0"),
     "linear_probe.py": ("--num_steps", "0"),
     "pretrain.py": ("--recipe", "nothing"),
     "reconstruction/evaluate_views.py": ("--num_views", "0"),
@@ -34,7 +34,7 @@ SCRIPTS = sorted(ABSURD)
 WITHOUT_OUTPUT = ("evaluate_depth.py", "evaluate_reconstruction.py", "reconstruction/evaluate_views.py")
 WITHOUT_DATASET = (
     *("ablation/ablation.py", "ablation/scene_ingredients.py", "evaluate_reconstruction.py"),
-    *("gather_photographs.py", "label_photographs.py"),
+    *("gather_photographs.py", "pseudo_label.py"),
 )
 WITHOUT_MODEL = ("ablation/ablation.py", "ablation/scene_ingredients.py", "gather_photographs.py")
 NEEDED = {
@@ -43,7 +43,7 @@ NEEDED = {
     "distill.py": {"--student": "pixio-tiny", "--teacher": "pixio-tiny"},
     "train_decoder.py": {"--model": "pixio-tiny"},
     "curate.py": {"--dataset": str(EXAMPLES)},
-    "label_photographs.py": {"--photos": str(EXAMPLES.parent / "src" / "pixio_hf" / "assets")},
+    "pseudo_label.py": {"--dataset": str(EXAMPLES.parent / "src" / "pixio_hf" / "assets")},
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from pixio_hf.visualization.panels import Panel, draw_row
+from pixio_hf.visualization.panels import Panel, color_relative_depth, draw_relative_depth, draw_row
 
 PHOTO_COLOR = (10, 200, 30)
 
@@ -44,3 +44,14 @@ def test_wide_photos_lie_one_below_the_other(height, width, is_stacked):
         inked = (page < 240).any(axis=-1)
         assert inked[:, columns].any(axis=1).mean() > 0.6
         assert shown[1] > 0.85 * page.shape[1]
+
+
+def test_relative_depth_has_the_colours_of_metric_depth():
+    inverse = np.array([[0.0, 1.0], [2.0, np.nan]])
+    colors = color_relative_depth(inverse)
+    assert colors.shape == (2, 2, 3)
+    assert colors[1, 0, 0] > colors[1, 0, 2]  # the nearest is red
+    assert colors[0, 0, 2] > colors[0, 0, 0]  # the farthest is blue
+    photo = np.zeros((3, 40, 60), dtype=np.uint8)
+    with PIL.Image.open(io.BytesIO(draw_relative_depth(photo, np.zeros((40, 60))))) as picture:
+        assert picture.width > 400

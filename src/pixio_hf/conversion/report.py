@@ -124,7 +124,8 @@ def list_warnings(
         warnings.append(
             f"The model cannot be used as it is: NaN or infinity in {list_names(non_finite)}, as in the input."
         )
-    if model.kind == "depth" and "max_depth" not in overrides:
+    is_metric = model.config.depth_estimation_type == "metric"
+    if model.kind == "depth" and is_metric and "max_depth" not in overrides:
         warnings.append(
             f"The largest depth cannot be read from the weights; {model.config.max_depth:g} m is assumed, as for NYUv2."
             " For a model trained on KITTI convert with --set max_depth=80, or every depth comes out eight times too"

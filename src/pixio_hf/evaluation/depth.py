@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..heads import depth_output
 from ..label_maps import DEPTH_MODES, check_map_size, read_map, to_metres
 from ..metrics.depth import DEPTH_METRIC_NAMES, average_depth_metrics, depth_metrics_per_image
 from .prediction import PredictionOptions, predict_items
@@ -70,9 +71,13 @@ def evaluate_depth(
 def predict_depth_items(
     model: Any, processor: Any, items: Iterable[tuple[int, dict[str, Any]]], options: PredictionOptions
 ) -> Iterator[tuple[int, dict[str, Any], Tensor]]:
-    """Number, item and predicted depth (H, W) float32 metres at native size, for numbered items with an "image"."""
-    for index, item, relative in predict_items(model, processor, items, torch.sigmoid, options):
-        yield index, item, model.config.max_depth * relative[0]
+    """Number, item and predicted depth (H, W) float32 at native size, for numbered items with an "image".
+
+    In metres, or inverse depth up to scale and shift where the model's depth_estimation_type is "relative".
+    """
+    activation, unit = depth_output(model.config)
+    for index, item, activated in predict_items(model, processor, items, activation, options):
+        yield index, item, unit * activated[0]
 
 
 def read_true_depth(item: dict[str, Any], size: tuple[int, int]) -> Tensor:

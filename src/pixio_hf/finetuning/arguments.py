@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 _RECIPE = {"help": "Defaults to the recipe's."}
 # Task -> the options that only it has; None is the default of each.
 OWN_OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "depth": ("depth_scale", "max_depth", "whole_images"),
+    "depth": (
+        "depth_scale",
+        "max_depth",
+        "whole_images",
+        "depth_estimation_type",
+        "depth_loss_trim",
+        "strong_perturbations",
+        "mix_with",
+    ),
     "segmentation": ("num_classes", "do_reduce_labels"),
 }
 
@@ -32,6 +40,22 @@ class FineTuningArguments:
     max_depth: float | None = field(default=None, metadata={"help": "Depth: metres. " + _RECIPE["help"]})
     whole_images: bool | None = field(
         default=None, metadata={"help": "Depth: resize images to crop_size instead of cropping. " + _RECIPE["help"]}
+    )
+    depth_estimation_type: str | None = field(
+        default=None, metadata={"help": "Depth: metric, or relative (no scale and shift). " + _RECIPE["help"]}
+    )
+    depth_loss_trim: float | None = field(
+        default=None,
+        metadata={"help": "Relative depth: share of the worst pixels left out of the loss. " + _RECIPE["help"]},
+    )
+    strong_perturbations: bool | None = field(
+        default=None, metadata={"help": "Depth: colours, blur and CutMix, for a student. " + _RECIPE["help"]}
+    )
+    mix_with: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Depth: further data sets to train on, whole images of --dataset's kind or rendered scenes."
+        },
     )
     num_classes: int | None = field(default=None, metadata={"help": "Segmentation: needed for a folder of your own."})
     do_reduce_labels: bool | None = field(

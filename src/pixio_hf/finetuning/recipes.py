@@ -44,13 +44,18 @@ class FineTuningRecipe:
 
 @dataclass(frozen=True)
 class DepthRecipe(FineTuningRecipe):
-    """Recipe of metric depth."""
+    """Recipe of depth, metric or relative."""
 
     warmup_ratio: float = DEPTH_WARMUP_RATIO
     max_depth: float = 10.0
     """Metres."""
     whole_images: bool = False
     """Resize whole images to a square of crop_size, instead of cutting crops and evaluating in windows."""
+    depth_estimation_type: str = "metric"
+    depth_loss_trim: float = 0.0
+    """Share of the worst pixels of an image that the loss of relative depth leaves out."""
+    strong_perturbations: bool = False
+    """Train on changed colours, blur and CutMix, as a student that is to learn more than its teacher knows."""
 
 
 Recipe = TypeVar("Recipe", bound=FineTuningRecipe)
@@ -81,6 +86,18 @@ FOLDER: dict[str, Any] = {
     "num_epochs": 20,
     "min_steps": 200,
 }
+# As published for Depth Anything V2 (Yang et al., 2024), but crops of 512 for its 518, a multiple of our patch size; and
+# gradients are clipped: where a prediction is nearly constant, they are as large as it is flat.
+RELATIVE: dict[str, Any] = {
+    "head_type": "dpt",
+    "learning_rate": 5e-5,
+    "encoder_learning_rate": 5e-6,
+    "freeze_encoder": False,
+    "crop_size": 512,
+    "max_grad_norm": 1.0,
+    "num_epochs": None,
+    "depth_estimation_type": "relative",
+}
 DEPTH_RECIPES: Mapping[str, DepthRecipe] = {
     "nyuv2-dpt": DepthRecipe("dpt", DEPTH_HEAD_LEARNING_RATES["dpt"], protocol="nyuv2"),
     "nyuv2-linear": DepthRecipe("linear", DEPTH_HEAD_LEARNING_RATES["linear"], protocol="nyuv2"),
@@ -90,6 +107,15 @@ DEPTH_RECIPES: Mapping[str, DepthRecipe] = {
     "folder-dpt": DepthRecipe("dpt", 1e-3, **FOLDER, whole_images=True),
     "folder-linear": DepthRecipe("linear", 2e-3, **FOLDER, whole_images=True),
     "tiny-synthetic": DepthRecipe(**TINY, whole_images=True),
+    "relative-teacher": DepthRecipe(**RELATIVE, max_steps=160_000, eval_steps=10_000, total_batch_size=64),
+    "relative-student": DepthRecipe(
+        **RELATIVE,
+        max_steps=480_000,
+        eval_steps=10_000,
+        total_batch_size=192,
+        depth_loss_trim=0.1,
+        strong_perturbations=True,
+    ),
 }
 SEGMENTATION_RECIPES: Mapping[str, FineTuningRecipe] = {
     "ade20k-dpt": FineTuningRecipe("dpt", 1e-4, 16, "ade20k"),

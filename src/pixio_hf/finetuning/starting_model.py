@@ -19,6 +19,7 @@ from .recipes import FineTuningRecipe
 logger = logging.get_logger(__name__)
 
 SMOKE_SIZES = {"hidden_size": 28, "num_hidden_layers": 4, "neck_hidden_sizes": [4, 8, 8, 8], "fusion_hidden_size": 4}
+FARTHEST_LOGIT = 4.0  # sigmoid(4) = 0.98: nearly max_depth
 
 
 def count_encoder_parameters(config: PixioConfig) -> int:
@@ -75,9 +76,23 @@ def start_model(
     if missing := sorted(info["missing_keys"]):
         raise ValueError(f"{name} is damaged: it lacks {missing[0]}, {len(missing)} weights in all; get it again.")
     note = f"Starting from {name} with its trained {config.head_type} head"
+    if stored.depth_estimation_type != config.depth_estimation_type:
+        invert_head(model)
+        return StartingModel(model, True, note + ", turned from metres to relative inverse depth.")
     if model_class.__name__ == "PixioForDepthEstimation" and stored.max_depth != config.max_depth:
         note += f", which was trained for depths to {stored.max_depth:g} m and is stretched to {config.max_depth:g} m"
     return StartingModel(model, True, note + ".")
+
+
+@torch.no_grad()
+def invert_head(model: Any) -> None:
+    """Let the head of metric depth begin as one of relative depth: what was far is small, the farthest 0.
+
+    Metric depth is a sigmoid of the logit, and 1 / sigmoid(z) = 1 + exp(-z) falls with z, as FARTHEST_LOGIT - z does.
+    """
+    layer = model.head.output_layer
+    layer.weight.neg_()
+    layer.bias.copy_(FARTHEST_LOGIT - layer.bias)
 
 
 def _find_misfit(
@@ -89,6 +104,8 @@ def _find_misfit(
         return "the checkpoint holds none" if made_by == "PixioModel" else f"the checkpoint is a {made_by}"
     if stored.head_type != config.head_type:
         return f"the checkpoint's is a {stored.head_type} head"
+    if stored.depth_estimation_type == "relative" and config.depth_estimation_type == "metric":
+        return "the checkpoint's predicts relative depth, no metres"
     if class_names is not None and (known := tuple((stored.id2label or {}).values())) != class_names:
         if len(known) != len(class_names):
             return f"the checkpoint's knows {len(known)} classes, the data set has {len(class_names)}"

@@ -51,6 +51,8 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
     """
     if run.kind not in _TASKS:
         raise ValueError(f"No card for {run.kind!r}; expected one of {', '.join(_TASKS)}.")
+    is_relative = run.kind == "depth" and config.depth_estimation_type == "relative"
+    task_name = "Relative depth from one image" if is_relative else _TASKS[run.kind]
     base_model = hub_id(run.base_model) if run.base_model else None
     is_folder = base_model is not None and Path(base_model).is_dir()
     # A folder's own name, without its path on this machine.
@@ -60,7 +62,7 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
     evaluations = [
         EvalResult(
             task_type=PIPELINE_TAGS[run.kind],
-            task_name=_TASKS[run.kind],
+            task_name=task_name,
             dataset_type=run.dataset.lower(),
             dataset_name=run.dataset,
             metric_type=name,
@@ -89,7 +91,7 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
         run=run,
         kind=run.kind,
         task=PIPELINE_TAGS[run.kind],
-        task_name=_TASKS[run.kind],
+        task_name=task_name,
         title=folder_name,
         folder=folder_name,
         base=base,

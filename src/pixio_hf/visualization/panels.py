@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
+from ..depth_files import stretch
 from ..label_maps import resize_nearest
 from ..shown_text import plot_text
 
@@ -124,6 +125,25 @@ def draw_depth(photo: np.ndarray, depth: np.ndarray) -> bytes:
             Panel(shrink_map(depth), "Predicted depth", depth_range=limits),
         ]
     )
+
+
+def draw_relative_depth(photo: np.ndarray, inverse_depth: np.ndarray) -> bytes:
+    """PNG with a photo (3, H, W) beside its relative inverse depth (H, W), from near to far without a scale."""
+    return draw_row(
+        [
+            Panel(np.moveaxis(shrink_photo(photo), 0, -1), "Photo"),
+            Panel(color_relative_depth(shrink_map(inverse_depth)), "Relative depth: red is near, blue is far"),
+        ]
+    )
+
+
+def color_relative_depth(inverse_depth: np.ndarray) -> np.ndarray:
+    """Relative inverse depth (H, W) -> (H, W, 3) uint8, in the colours of metric depth."""
+    try:
+        from matplotlib import colormaps
+    except ImportError as error:
+        raise ValueError("Pictures need matplotlib: pip install 'pixio-hf[demo]'.") from error
+    return (255 * colormaps[DEPTH_COLORS](1 - stretch(inverse_depth))[..., :3]).round().astype(np.uint8)
 
 
 def draw_page(rows: Sequence[Row], page_width: float, heading: str = "", small_print: str = "") -> bytes:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..evaluation.depth import predict_depth_items, read_true_depth
 from ..evaluation.prediction import PredictionOptions
+from ..evaluation.relative_depth import RelativeRules, predict_aligned_items
 from ..evaluation.segmentation import predict_class_items, read_true_classes
 from ..photos import read_photo
 from ..shown_text import show_text
@@ -43,8 +44,11 @@ def draw_depth_evaluation(
     max_depth: float,
     num_cases: int = 4,
     on_failure: Callable[[str, Exception], None] | None = None,
+    rules: RelativeRules | None = None,
 ) -> dict[str, bytes]:
     """PNGs "best", "median" and "worst" by abs_rel: image, prediction, truth, relative error.
+
+    With `rules`, those of relative depth, predictions are aligned with the truth before they are drawn.
 
     `items` can be indexed; `rows` are those of `evaluate_depth` on them. A picture that cannot be drawn is handed to
     `on_failure` with its name, where there is one, and is left out.
@@ -55,10 +59,15 @@ def draw_depth_evaluation(
             f"{_name(row)}: abs_rel {row['abs_rel']:.3f}, delta1 {row['delta1']:.3f}, rmse {row['rmse']:.2f} m"
             for row in chosen
         ]
-        predicted = predict_depth_items(model, processor, _numbered(items, chosen), options)
+        numbered = _numbered(items, chosen)
+        if rules is None:
+            predicted = predict_depth_items(model, processor, numbered, options)
+        else:
+            predicted = predict_aligned_items(model, processor, numbered, options, rules)
         cases = _pair_with_truth(titles, predicted, read_true_depth)
         heading = f"{kind.capitalize()} of {len(rows)} images by abs_rel"
-        return draw_depth_cases(heading, cases, (model.config.min_depth, max_depth))
+        least = model.config.min_depth if rules is None else rules.min_depth
+        return draw_depth_cases(heading, cases, (least, max_depth))
 
     return _draw_each(choose_cases(rows, "abs_rel", True, num_cases), draw, on_failure)
 

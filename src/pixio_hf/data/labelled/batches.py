@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -14,7 +15,8 @@ class DepthCollator:
     """Turn items into a model's batch with an image processor: pixel_values (B, 3, H, W), labels (B, H, W) metres.
 
     With `flip_probability`, image and depth of an item are mirrored together at random (docs/specification.md 5.5), by
-    Python's random state. If a resumed run must see the same images, mirror in an AugmentedDataset instead.
+    Python's random state. If a resumed run must see the same images, mirror in an AugmentedDataset instead. Views of CutMix
+    also give label_regions (B, H, W).
     """
 
     def __init__(self, processor: Any, flip_probability: float = 0.0):
@@ -30,7 +32,10 @@ class DepthCollator:
             flipped = torch.tensor([random.random() < self.flip_probability for _ in items])
             pixel_values = torch.where(flipped[:, None, None, None], pixel_values.flip(-1), pixel_values)
             labels = torch.where(flipped[:, None, None], labels.flip(-1), labels)
-        return {"pixel_values": pixel_values, "labels": labels}
+        batch = {"pixel_values": pixel_values, "labels": labels}
+        if "regions" in items[0]:
+            batch["label_regions"] = torch.from_numpy(np.stack([item["regions"] for item in items]))
+        return batch
 
 
 class SegmentationCollator:

@@ -1,9 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Images with metric depth: NYUv2, KITTI, folders, tables of `datasets` and synthetic scenes behind one opener."""
+"""Images with depth: published data sets, folders, tables of `datasets` and synthetic scenes behind one opener."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,96 +11,8 @@ from torch.utils.data import Dataset
 
 from ...synthetic import HELD_OUT_SEEDS, SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
 from .columns import open_encoded
-from .file_listing import Listing, MissingSplit, keep_existing, list_files
-from .file_pairs import list_folder
-from .kitti_split import KITTI_TEST_FRAMES, is_left_out
-from .pair_reading import DEPTH_ENDINGS, read_depth_pair
-
-
-def list_nyuv2(root: Path, split: str | None) -> Listing:
-    """rgb_XXXXX.jpg beside sync_depth_XXXXX.png, below sync (train) and official_splits/test (val)."""
-    folder = root / ("official_splits/test" if split == "val" else "sync")
-    problems: list[str] = []
-    images = [path for path in list_files(folder, (".jpg",), problems) if path.name.startswith("rgb_")]
-    pairs = ((path, path.with_name(f"sync_depth_{path.stem.removeprefix('rgb_')}.png")) for path in images)
-    return keep_existing(pairs, problems)
-
-
-def list_kitti(root: Path, split: str | None) -> Listing:
-    """Annotated frames of the left colour camera: Eigen's 652 test frames (val) or all of the training drives (train).
-
-    Where some of the 652 are missing, as in an excerpt of KITTI, val is every annotated frame of the 28 test drives.
-    """
-    pairs, annotations, problems = [], root / "annotations", []
-    if not annotations.is_dir():
-        raise MissingSplit(f"The folder {annotations} is missing.")
-    for drive in sorted(path for path in annotations.iterdir() if path.is_dir()):
-        if (drive.name in KITTI_TEST_FRAMES) != (split == "val") or is_left_out(drive.name):
-            continue
-        for depth in list_files(drive / "proj_depth/groundtruth/image_02", (".png",), problems):
-            pairs.append((root / "images" / drive.name[:10] / drive.name / "image_02/data" / depth.name, depth))
-    tested = [pair for pair in pairs if pair[1].name in KITTI_TEST_FRAMES.get(pair[1].parts[-5], ())]
-    is_complete = len(tested) == sum(map(len, KITTI_TEST_FRAMES.values()))
-    return keep_existing(tested if is_complete else pairs, problems)
-
-
-list_depth_folder = partial(
-    list_folder, label_key="depth_file_name", label_folders=("depth", "depths"), endings=DEPTH_ENDINGS
-)
-
-
-@dataclass(frozen=True)
-class DepthProtocol:
-    """How the depth of a data set is stored, cropped and judged (docs/specification.md 5.8)."""
-
-    name: str
-    list_pairs: Callable[..., Listing] = field(repr=False)
-    depth_scale: float = 1.0
-    """Metres per stored unit."""
-    max_depth: float = 10.0
-    """Metres; depths beyond it neither train nor count."""
-    min_depth: float = 1e-3
-    crop: tuple[int, int, int, int] | None = None
-    """Part of every image that is kept: first row, end row, first column, end column; ends are excluded."""
-    stored_size: tuple[int, int] | None = None
-    """Height and width that every file must have, where the crop depends on them."""
-    num_pairs: Mapping[str, int] = field(default_factory=dict)
-    """Published size of each split."""
-
-
-DEPTH_PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        DepthProtocol(
-            "nyuv2",
-            list_nyuv2,
-            depth_scale=0.001,
-            crop=(45, 471, 41, 601),
-            stored_size=(480, 640),
-            num_pairs={"train": 24_231, "val": 654},
-        ),
-        DepthProtocol(
-            "kitti", list_kitti, depth_scale=1 / 256, max_depth=80.0, num_pairs={"train": 23_158, "val": 652}
-        ),
-        DepthProtocol("folder", list_depth_folder),
-    )
-}
-
-
-def find_depth_protocol(name_or_path: str | Path, protocol: str | None = None) -> DepthProtocol:
-    """The named protocol; without a name the one whose layout the folder has, "folder" if none.
-
-    Raises:
-        ValueError: unknown name.
-    """
-    if protocol is not None:
-        if protocol not in DEPTH_PROTOCOLS:
-            raise ValueError(f"Unknown depth protocol {protocol!r}; there are {', '.join(DEPTH_PROTOCOLS)}.")
-        return DEPTH_PROTOCOLS[protocol]
-    path = Path(name_or_path)
-    if (path / "sync").is_dir() or (path / "official_splits").is_dir():
-        return DEPTH_PROTOCOLS["nyuv2"]
-    return DEPTH_PROTOCOLS["kitti" if any(path.glob("annotations/*/proj_depth")) else "folder"]
+from .depth_protocols import INVERSE_STEPS, DepthProtocol, find_depth_protocol
+from .pair_reading import name_of, read_depth_pair
 
 
 @dataclass(frozen=True)
@@ -119,11 +29,43 @@ class DepthReader:
     def read(self, image: Any, depth: Any, name: str) -> tuple[PIL.Image.Image, np.ndarray]:
         """One pair; depth that is not finite or negative becomes 0, which is no depth. ValueError names the item."""
         try:
-            photo, metres = read_depth_pair(image, depth, self.protocol.depth_scale)
+            photo, metres = read_stored_pair(image, depth, self.protocol)
             photo, metres = crop_pair(photo, metres, self.protocol)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-        return photo, np.where(np.isfinite(metres) & (metres > 0), metres, np.float32(0))
+        is_depth = (metres > 0) & (np.isfinite(metres) | self.protocol.stores_inverse)
+        return photo, np.where(is_depth, metres, np.float32(0))
+
+
+def read_stored_pair(image: Any, depth: Any, protocol: DepthProtocol) -> tuple[PIL.Image.Image, np.ndarray]:
+    """Image and depth of a data set, as stored -> RGB image, (H, W) float32 metres as they are.
+
+    Of stored inverse depth comes depth in a unit of its own, infinity for what is infinitely far.
+
+    Raises:
+        ValueError: as read_depth_pair; or a file that is not in the format of the protocol.
+    """
+    if protocol.read_values is not None:
+        depth = protocol.read_values(*(Path(source["path"]) for source in (depth, image)))
+    if not protocol.stores_inverse:
+        return read_depth_pair(image, depth, protocol.depth_scale)
+    photo, stored = read_depth_pair(image, depth, 1e-3)  # of whole numbers it would warn that they are no metres
+    stored = np.rint(1000 * stored.astype(np.float64))
+    if stored.max(initial=0) > INVERSE_STEPS + 1:
+        raise ValueError(f"{name_of(depth)}: stored inverse depth has 16 bits, but reaches {stored.max():g}.")
+    with np.errstate(divide="ignore"):
+        return photo, np.where(stored > 0, INVERSE_STEPS / np.maximum(stored - 1, 0), 0).astype(np.float32)
+
+
+def store_inverse(inverse_depth: np.ndarray, valid: np.ndarray | None = None) -> np.ndarray:
+    """Relative inverse depth (H, W) -> (H, W) uint16 as `read_stored_pair` reads it: 0 stays 0 (the sky), the largest is 1.
+
+    Where not valid, or not finite, there is none. Negative numbers are 0.
+    """
+    known = np.isfinite(inverse_depth) if valid is None else np.isfinite(inverse_depth) & valid
+    values = np.where(known, np.maximum(inverse_depth, 0), 0).astype(np.float64)
+    scaled = values / (values.max(initial=0) or 1)
+    return np.where(known, 1 + np.rint(INVERSE_STEPS * scaled), 0).astype(np.uint16)
 
 
 def crop_pair(
@@ -144,17 +86,20 @@ def crop_pair(
 class SceneDepth(Dataset):
     """Synthetic scenes as a depth data set: items hold a PIL image, (H, W) float32 metres, a name."""
 
-    def __init__(self, scenes: SyntheticSceneDataset):
+    def __init__(self, scenes: SyntheticSceneDataset, marks_sky: bool = False):
         self.scenes = scenes
+        self.marks_sky = marks_sky
+        """Depth of the sky is infinity instead of 0, which elsewhere means unknown."""
 
     def __len__(self) -> int:
         return len(self.scenes)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         scene = self.scenes[index]
+        depth = scene["depth"].numpy()
         return {
             "image": PIL.Image.fromarray(scene["image"].permute(1, 2, 0).contiguous().numpy()),
-            "depth": scene["depth"].numpy(),
+            "depth": np.where((depth == 0) & self.marks_sky, np.float32(np.inf), depth),
             "name": f"scene {self.scenes.first_seed + index % len(self)}",
         }
 
@@ -167,12 +112,13 @@ def open_depth_dataset(
     split_file: str | Path | None = None,
     depth_scale: float | None = None,
     image_column: str = "image",
-    depth_column: str = "depth",
+    depth_column: str | None = None,
     num_scenes: int = 1024,
     image_size: int = 256,
     cache_dir: str | None = None,
     num_render_workers: int = 0,
     allow_outside: bool = False,
+    relative: bool = False,
 ) -> Any:
     """Open images with depth: items {"image": RGB PIL image, "depth": (H, W) float32 metres, 0 = none, "name": str}.
 
@@ -186,8 +132,10 @@ def open_depth_dataset(
         split_file: pairs "image depth", one a line, relative to the folder (docs/specification.md 5.8); None lists the
             folder.
         depth_scale: metres per stored unit; None: the protocol's.
-        image_column, depth_column: of a table.
+        image_column, depth_column: of a table; None: depth, or disparity of inverse depth.
         num_scenes, image_size, cache_dir, num_render_workers: of synthetic scenes, as in SyntheticSceneDataset.
+        relative: for relative depth: the sky of rendered scenes is infinity, and sets of inverse depth can be opened, whose
+            depth has a unit of its own.
         allow_outside: accept files outside of the folder, also by way of links, in a split file or metadata.jsonl.
 
     Raises:
@@ -205,9 +153,14 @@ def open_depth_dataset(
             cache_dir=cache_dir,
             num_workers=num_render_workers,
         )
-        return SceneDepth(scenes)
+        return SceneDepth(scenes, marks_sky=relative)
     chosen = adapt_protocol(name_or_path, protocol, depth_scale)
-    columns = {"image": image_column, "depth": depth_column}
+    if chosen.stores_inverse and not relative:
+        raise ValueError(
+            f"{name_or_path} holds inverse depth without scale and shift, no metres: train with"
+            " --depth_estimation_type relative, evaluate with --relative."
+        )
+    columns = {"image": image_column, "depth": depth_column or ("disparity" if chosen.stores_inverse else "depth")}
     encoded = open_encoded(name_or_path, split, columns, chosen, split_file, allow_outside)
     return encoded.with_transform(DepthReader(chosen))
 

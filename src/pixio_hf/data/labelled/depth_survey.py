@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...shown_text import list_names
-from .depth_datasets import DepthProtocol, crop_pair
-from .pair_reading import read_depth_pair
+from .depth_datasets import crop_pair, read_stored_pair
+from .depth_protocols import DepthProtocol
 
 # Depths are counted in bins of equal ratio, 0.7 % wide.
 DEPTH_EDGES = np.geomspace(1e-6, 1e7, 4097)
@@ -34,7 +34,7 @@ class DepthSurvey:
 
     def measure(self, image: Any, depth: Any, name: str) -> dict[str, Any]:
         """Read one pair and count its pixels. Raises ValueError when it cannot be used."""
-        photo, metres = read_depth_pair(image, depth, self.protocol.depth_scale)
+        photo, metres = read_stored_pair(image, depth, self.protocol)
         stored_size = metres.shape
         _, metres = crop_pair(photo, metres, self.protocol)
         finite = np.isfinite(metres)

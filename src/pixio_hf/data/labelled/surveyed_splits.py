@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ...listings import printable
 from .columns import find_table, folder_of, from_columns, from_pairs
-from .depth_datasets import DEPTH_PROTOCOLS, DepthProtocol, find_depth_protocol
+from .depth_protocols import DEPTH_PROTOCOLS, DepthProtocol, find_depth_protocol
 from .depth_survey import DepthSurvey
 from .file_listing import MissingSplit
 from .file_pairs import SPLITS, differs_from_published, list_split

@@ -1,25 +1,34 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Metric depth."""
+"""Depth, metric or relative."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from torch.utils.data import ConcatDataset
+
 from ...configuration_pixio import PixioConfig
 from ...data.labelled.batches import DepthCollator
-from ...data.labelled.depth_datasets import find_depth_protocol, open_depth_dataset
+from ...data.labelled.depth_datasets import open_depth_dataset
+from ...data.labelled.depth_protocols import find_depth_protocol
 from ...data.labelled.paired_augmentation import AugmentedDataset, DepthAugmentation
+from ...data.labelled.student_views import CutMixViews, SquareViews
 from ...evaluation.baselines import Baselines, depth_baselines
 from ...evaluation.depth import evaluate_depth
 from ...evaluation.prediction import PredictionOptions
+from ...evaluation.relative_depth import evaluate_relative_depth, relative_depth_baselines
 from ...image_processing_pixio import PixioImageProcessor
 from ...modeling_pixio_dense import PixioForDepthEstimation
+from ..arguments import FineTuningArguments
 from ..recipes import DEPTH_RECIPES, DepthRecipe
 from ..starting_model import StartingModel, start_model
 from .task import FineTuningTask
 
 
 class DepthTask(FineTuningTask[DepthRecipe]):
-    """Depth in metres from pairs of image and depth map, in crops of native size or from whole images resized."""
+    """Depth from pairs of image and depth map, in crops of native size or from whole images resized.
+
+    Relative depth is trained on squares of crop_size: whole images, or crops of images whose short side has that size.
+    """
 
     name = "depth"
     metric = metric_title = "delta1"
@@ -29,32 +38,68 @@ class DepthTask(FineTuningTask[DepthRecipe]):
     own_setting = "depth_scale"
     advice_without_metric = "any valid depth"
 
+    def __init__(self, args: FineTuningArguments):
+        """As for every task.
+
+        Raises:
+            ValueError: also options of relative depth without it, or strong perturbations of crops of metric depth.
+        """
+        super().__init__(args)
+        recipe = self.recipe
+        if recipe.depth_loss_trim and not self.is_relative:
+            raise ValueError("--depth_loss_trim is for --depth_estimation_type relative.")
+        if recipe.strong_perturbations and not (self.is_relative or recipe.whole_images):
+            raise ValueError("--strong_perturbations of metric depth need --whole_images: CutMix needs one size.")
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the model learns relative depth."""
+        return self.recipe.depth_estimation_type == "relative"
+
     def recognise(self, dataset: str) -> str:
-        """nyuv2, kitti or folder."""
-        return find_depth_protocol(dataset).name
+        """nyuv2, kitti or folder; other layouts are trained on as a folder is."""
+        name = find_depth_protocol(dataset).name
+        return name if f"{name}-dpt" in self.recipes else "folder"
 
     def open_splits(self) -> tuple[Any, Any]:
-        """Images with their depth in metres."""
-        train, val = (
-            open_depth_dataset(
-                self.args.dataset,
-                split,
-                protocol=self.recipe.protocol,
-                split_file=split_file,
-                depth_scale=self.args.depth_scale,
-                allow_outside=self.args.allow_outside,
-                num_scenes=self.count_scenes(split),
-                image_size=self.recipe.crop_size,
-                cache_dir=self.args.cache_dir,
-            )
-            for split, split_file in (("train", self.args.train_split_file), ("val", self.args.val_split_file))
+        """Images with their depth in metres; for relative depth infinity is the sky."""
+        train = self._open(self.args.dataset, "train", self.args.train_split_file)
+        if self.args.mix_with:
+            train = ConcatDataset([train, *(self._open(name, "train") for name in self.args.mix_with)])
+        return train, self._open(self.args.dataset, "val", self.args.val_split_file)
+
+    def _open(self, dataset: str, split: str, split_file: str | None = None) -> Any:
+        is_first = dataset == self.args.dataset
+        return open_depth_dataset(
+            dataset,
+            split,
+            protocol=self.recipe.protocol if is_first else None,
+            split_file=split_file,
+            depth_scale=self.args.depth_scale if is_first else None,
+            allow_outside=self.args.allow_outside,
+            num_scenes=self.count_scenes(split),
+            image_size=self.recipe.crop_size,
+            cache_dir=self.args.cache_dir,
+            relative=self.is_relative,
         )
-        return train, val
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """With the data sets that are mixed in."""
+        mixed = {"mix_with": self.args.mix_with} if self.args.mix_with else {}
+        return {**super().settings, **mixed}
 
     def make_views(self) -> AugmentedDataset:
-        """Mirrored at random: random crops without resizing (docs/specification.md 5.5), or whole images."""
-        augmentation = DepthAugmentation(None if self.recipe.whole_images else self.recipe.crop_size)
-        return AugmentedDataset(self.train_items, augmentation, self.args.seed)
+        """Mirrored at random: random crops without resizing (docs/specification.md 5.5), or whole images.
+
+        Relative depth: squares, also of resized images.
+        """
+        recipe = self.recipe
+        augmentation = DepthAugmentation(None if recipe.whole_images else recipe.crop_size)
+        if self.is_relative or recipe.strong_perturbations:
+            augmentation = SquareViews(recipe.crop_size, recipe.whole_images)
+        views = CutMixViews if recipe.strong_perturbations else AugmentedDataset
+        return views(self.train_items, augmentation, self.args.seed)
 
     @property
     def collate(self) -> DepthCollator:
@@ -64,25 +109,35 @@ class DepthTask(FineTuningTask[DepthRecipe]):
     def build_model(self) -> StartingModel:
         """A PixioForDepthEstimation."""
         recipe = self.recipe
-        window_size = None if recipe.whole_images else recipe.crop_size
-        head = {"head_type": recipe.head_type, "max_depth": recipe.max_depth, "window_size": window_size}
-        return start_model(PixioForDepthEstimation, self.args, **head, window_stride=None)
+        head = {
+            "head_type": recipe.head_type,
+            "max_depth": recipe.max_depth,
+            "window_size": self.prediction.window_size,
+            "window_stride": None,
+            "depth_estimation_type": recipe.depth_estimation_type,
+            "depth_loss_trim": recipe.depth_loss_trim,
+        }
+        return start_model(PixioForDepthEstimation, self.args, **head)
 
     @property
     def prediction(self) -> PredictionOptions:
-        """In windows of the crops, or whole images."""
-        window_size = None if self.recipe.whole_images else self.recipe.crop_size
+        """In windows of the crops, or whole images; relative depth always whole, as windows have no common scale."""
+        window_size = None if self.recipe.whole_images or self.is_relative else self.recipe.crop_size
         return PredictionOptions(window_size, batch_size=self.args.eval_batch_size)
 
     def score_constants(self) -> Baselines:
-        """The mean and the median training depth."""
+        """The mean and the median training depth; or a constant and "near at the bottom" for relative depth."""
+        if self.is_relative:
+            return relative_depth_baselines(self.val_items)
         return depth_baselines(self.train_items, self.val_items, PixioConfig().min_depth, self.recipe.max_depth)
 
     def score(self, model: Any) -> dict[str, Any]:
-        """The nine metrics (docs/specification.md 5.6, 5.7)."""
-        return evaluate_depth(model, self.processor, self.val_items, self.prediction).metrics
+        """The nine metrics (docs/specification.md 5.6, 5.7); of relative depth once it is aligned, and the order."""
+        evaluate = evaluate_relative_depth if self.is_relative else evaluate_depth
+        return evaluate(model, self.processor, self.val_items, self.prediction).metrics
 
     def show(self, metrics: Mapping[str, Any], is_final: bool = False) -> str:
-        """Errors in metres."""
+        """Errors in metres; of relative depth the order instead."""
         relative = f"abs_rel {metrics['abs_rel']:.3f}, " if is_final else ""
-        return f"delta1 {metrics['delta1']:.3f}, {relative}rmse {metrics['rmse']:.3f} m"
+        last = f"order {metrics['order']:.3f}" if self.is_relative else f"rmse {metrics['rmse']:.3f} m"
+        return f"delta1 {metrics['delta1']:.3f}, {relative}{last}"

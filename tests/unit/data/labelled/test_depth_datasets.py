@@ -10,7 +10,8 @@ import PIL.Image
 import pytest
 from datasets import Array2D, Dataset, DatasetDict, Features, Image
 
-from pixio_hf.data.labelled.depth_datasets import DEPTH_PROTOCOLS, find_depth_protocol, list_kitti, open_depth_dataset
+from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
+from pixio_hf.data.labelled.depth_protocols import DEPTH_PROTOCOLS, find_depth_protocol, list_kitti
 from pixio_hf.data.labelled.kitti_split import KITTI_TEST_FRAMES
 from pixio_hf.synthetic import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
 from tests.fake_datasets import write_kitti, write_nyuv2
