@@ -76,9 +76,9 @@ def render_demo_page(
 <p>Made by <code>pixio-hf demo</code>: depth with <code>{escape(depth_model_name)}</code>, features and reconstruction with
 <code>{escape(model_name)}</code>. Click a picture to see it large; the arrow keys go on to the next one.</p>
 <h2>Rendered rooms</h2>
-<p class="pale">They are synthetic, from seeds that training never uses. Their true depth is exact, so that it can be
-told how well it is predicted: {escape(summary)}. {typical}So few images are an illustration, not a benchmark; the model card has the metrics
-over many.</p>
+<p class="pale">They are synthetic, from seeds that training never uses. Their true depth is exact, so the prediction can
+be measured: {escape(summary)}. {typical}So few images are an illustration, not a benchmark; the model card has the
+metrics over many.</p>
 {"".join(make_section(room, max_depth) for room in rooms)}
 <div class="scroll">{make_metrics_table(rooms)}</div>
 <h2>Photos</h2>
