@@ -46,7 +46,9 @@ def shrink(path: Path) -> bytes:
         drawn = picture.convert("RGB")
     drawn.thumbnail((WIDTH, drawn.height))
     buffer = io.BytesIO()
-    drawn.quantize(256).save(buffer, format="PNG", optimize=True)
+    # A palette that was made first lets the second pass scatter its errors: depth stays smooth.
+    palette = drawn.quantize(256)
+    drawn.quantize(palette=palette, dither=PIL.Image.Dither.FLOYDSTEINBERG).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 
