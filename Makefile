@@ -10,7 +10,7 @@ LOWEST_STAMP := $(LOWEST)/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test test-fast test-lowest lint lock bench cards clean setup
+.PHONY: demo docs pictures test test-fast test-lowest lint lock bench cards clean setup
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -24,6 +24,15 @@ $(STAMP): pyproject.toml requirements.lock
 
 demo: $(STAMP)
 	$(BIN)/pixio-hf demo --out demo --overwrite
+
+# The documentation site in .cache/site. The variable silences an advertisement.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "To read it: $(BIN)/python -m http.server --directory .cache/site 8000, then http://localhost:8000"
+
+# The pictures of README and docs, made anew from the bundled models.
+pictures: $(STAMP)
+	$(BIN)/python docs/make_pictures.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q

@@ -1,9 +1,9 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""`pixio-hf demo`: depth, reconstruction and features of bundled photos and rendered rooms: a sheet, a page."""
+"""`pixio-hf demo`: depth, points, features and reconstruction of bundled photos and rendered rooms: a page, a sheet."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -28,7 +28,27 @@ PHOTO_CREDITS = {
 }
 SCENE_SIZE = 384
 FEATURE_SIZE = 448
-SUFFIXES = ("depth.png", "depth_color.png", "reconstruction.png", "features.png")
+OVERVIEW_PHOTO = "temple"
+SUFFIXES = (
+    "depth.png",
+    "photo.jpg",
+    "depth_color.png",
+    "points.png",
+    "features.png",
+    "visible.png",
+    "reconstruction.png",
+)
+ROOM_SUFFIX = "true_depth_color.png"
+
+
+class DemoInput(NamedTuple):
+    """An image of the demo: (3, H, W) uint8, focal length in pixels, true depth (H, W) in metres where it is known."""
+
+    name: str
+    label: str
+    photo: "np.ndarray"
+    focal_length: float
+    true_depth: "np.ndarray | None"
 
 
 def demo(
@@ -44,9 +64,9 @@ def demo(
     dtype: Dtype = "float32",
     overwrite: Overwrite = False,
 ) -> None:
-    """Everything at once on bundled photos and rendered rooms: a contact sheet and a web page.
+    """Everything at once on bundled photos and rendered rooms: a web page and a contact sheet.
 
-    Writes demo.png, index.html and the pictures of depth, reconstruct and features.
+    Writes index.html with its pictures, demo.png with all of them, and overview.png with a typical room and one photo.
 
     \b
     Example:
@@ -55,78 +75,96 @@ def demo(
     with plain_errors(model, depth_model, extra="demo"):
         check_folder(out)
         from pixio_hf.bundled import ASSETS
+        from pixio_hf.cameras import find_focal_length, focal_of_fov
         from pixio_hf.depth_files import describe_unknown
         from pixio_hf.files import write_bytes, write_text
         from pixio_hf.synthetic import HELD_OUT_SEEDS, render_scenes
         from pixio_hf.visualization.demo_page import render_demo_page
-        from pixio_hf.visualization.demo_sheet import draw_sheet
+        from pixio_hf.visualization.demo_sheet import draw_overview, draw_sheet, put_typical_first
 
         from .photo_fitting import check_side, load_photo
 
         seeds = list(HELD_OUT_SEEDS[:num_scenes])
-        names = [*(f"room-{seed}" for seed in seeds), *PHOTO_CREDITS]
-        sheet_path, page_path = out / "demo.png", out / "index.html"
-        pictures = [out / "pictures" / f"{name}_{suffix}" for name in names for suffix in SUFFIXES]
-        check_targets([sheet_path, page_path, *pictures], out, overwrite)
+        rooms = [f"room-{seed}" for seed in seeds]
+        sheet_path, overview_path, page_path = out / "demo.png", out / "overview.png", out / "index.html"
+        pictures = [out / "pictures" / f"{name}_{suffix}" for name in (*rooms, *PHOTO_CREDITS) for suffix in SUFFIXES]
+        pictures += [out / "pictures" / f"{name}_{ROOM_SUFFIX}" for name in rooms]
+        check_targets([sheet_path, overview_path, page_path, *pictures], out, overwrite)
         loaded_depth = load_depth_model(depth_model, device, dtype)
         loaded = load_reconstruction_model(model, device, dtype)
         check_side(FEATURE_SIZE, loaded.model.config.patch_size, "the demo's feature size")
 
         scenes = render_scenes(seeds, image_size=SCENE_SIZE)
-        rooms = [
-            (f"Rendered room, seed {seed}", image.numpy(), true_depth.numpy())
-            for seed, image, true_depth in zip(seeds, scenes.images, scenes.depth, strict=True)
+        inputs = [
+            DemoInput(name, f"Rendered room, seed {seed}", image.numpy(), focal_of_fov(fov, SCENE_SIZE), depth.numpy())
+            for name, seed, image, fov, depth in zip(
+                rooms, seeds, scenes.images, scenes.fov_degrees.tolist(), scenes.depth, strict=True
+            )
         ]
-        photos = [
-            (credit, load_photo(ASSETS / "photos" / f"{name}.jpg"), None) for name, credit in PHOTO_CREDITS.items()
-        ]
-        samples = predict_samples(names, rooms + photos, loaded_depth, loaded)
+        for name, credit in PHOTO_CREDITS.items():
+            photo = load_photo(ASSETS / "photos" / f"{name}.jpg")
+            inputs.append(DemoInput(name, credit, photo, find_focal_length(*photo.shape[1:]).pixels, None))
+        samples = put_typical_first(predict_samples(inputs, loaded_depth, loaded))
         max_depth = loaded_depth.model.config.max_depth
         for sample in samples:
             write_pictures(sample, out / "pictures", max_depth)
         write_bytes(sheet_path, draw_sheet(samples, max_depth))
+        shown = [samples[0], *(sample for sample in samples if sample.name == OVERVIEW_PHOTO)]
+        write_bytes(overview_path, draw_overview(shown, max_depth))
         summary = summarize_metrics(samples)
-        write_text(page_path, render_demo_page(samples, summary, model, depth_model))
+        write_text(page_path, render_demo_page(samples, summary, model, depth_model, max_depth))
     for sample in samples:
         if message := describe_unknown(sample.depth):
             typer.echo(f"{sample.name}: {message} in its 16-bit PNG.")
     typer.echo(f"Rendered rooms are synthetic, with seeds that are held out from training: {summary}.")
-    typer.echo("Photos are real and outside of the bundled models' training data, which is synthetic rooms only.")
+    typer.echo("Photos are real, and outside of the bundled models' training data: do not trust the metres in them.")
     typer.echo(f"Contact sheet: {sheet_path}")
     typer.echo(f"Web page: {page_path}")
 
 
 def predict_samples(
-    names: Sequence[str],
-    inputs: "Sequence[tuple[str, np.ndarray, np.ndarray | None]]",
-    depth_model: "LoadedModel",
-    model: "LoadedModel",
+    inputs: "Sequence[DemoInput]", depth_model: "LoadedModel", model: "LoadedModel"
 ) -> "list[DemoSample]":
-    """Run the three tasks on (label, photo (3, H, W), true depth (H, W) or None)."""
+    """Run every task on every input."""
     from tqdm import tqdm
 
     from pixio_hf.visualization.demo_sheet import DemoSample
     from pixio_hf.visualization.features import color_features, upscale_colors
 
     encoder = model._replace(model=model.model.pixio)
-    colors = color_features([encode_photo(encoder, photo, FEATURE_SIZE) for _, photo, _ in inputs])
+    colors = color_features([encode_photo(encoder, entry.photo, FEATURE_SIZE) for entry in inputs])
     samples = []
-    work = enumerate(zip(names, inputs, colors, strict=True))
-    for index, (name, (label, photo, true_depth), color) in tqdm(work, desc="demo", unit="image", total=len(names)):
-        depth = predict_depth(depth_model, photo)
+    for index, (entry, color) in tqdm(enumerate(zip(inputs, colors, strict=True)), "demo", len(inputs), unit="image"):
+        depth = predict_depth(depth_model, entry.photo)
+        true_depth = entry.true_depth
         samples.append(
             DemoSample(
-                name,
-                label,
-                photo,
-                true_depth,
-                depth,
-                reconstruct_photo(model, photo, seed=index),
-                upscale_colors(color, *photo.shape[-2:]),
-                {} if true_depth is None else measure_depth(depth, true_depth, depth_model.model.config),
+                name=entry.name,
+                label=entry.label,
+                photo=entry.photo,
+                true_depth=true_depth,
+                depth=depth,
+                reconstruction=reconstruct_photo(model, entry.photo, seed=index),
+                features=upscale_colors(color, *entry.photo.shape[-2:]),
+                points=picture_points(depth, entry.photo, entry.focal_length),
+                metrics={} if true_depth is None else measure_depth(depth, true_depth, depth_model.model.config),
             )
         )
     return samples
+
+
+def picture_points(depth: "np.ndarray", photo: "np.ndarray", focal_length: float) -> "np.ndarray":
+    """The surface of a depth map (H, W) from aside, (H, W, 3) uint8; white where no depth belongs to a surface."""
+    import numpy as np
+
+    from pixio_hf.cameras import make_intrinsics
+    from pixio_hf.visualization.point_clouds import shape_of_depth
+    from pixio_hf.visualization.point_pictures import BACKGROUND, draw_points
+
+    shape = shape_of_depth(depth, photo, make_intrinsics(focal_length, *depth.shape))
+    if not len(shape.points):
+        return np.full((*depth.shape, 3), BACKGROUND, np.uint8)
+    return draw_points(shape.points, shape.colors, *depth.shape)
 
 
 def measure_depth(depth: "np.ndarray", true_depth: "np.ndarray", config: Any) -> dict[str, float]:
@@ -152,15 +190,11 @@ def summarize_metrics(samples: "Sequence[DemoSample]") -> str:
 
 
 def write_pictures(sample: "DemoSample", folder: Path, max_depth: float) -> None:
-    """Write the pictures of one sample, the same as the single commands make."""
+    """Write the pictures of one sample, and its depth in millimetres."""
     from pixio_hf.depth_files import write_depth_png
     from pixio_hf.files import write_bytes
-    from pixio_hf.visualization.demo_sheet import depth_panels
-    from pixio_hf.visualization.panels import Panel, draw_row
-    from pixio_hf.visualization.reconstruction import draw_reconstruction
+    from pixio_hf.visualization.demo_sheet import picture_files
 
-    millimetres, depth_color, reconstruction, features = (folder / f"{sample.name}_{suffix}" for suffix in SUFFIXES)
-    write_depth_png(millimetres, sample.depth)
-    write_bytes(depth_color, draw_row(depth_panels(sample, max_depth, titles=True)))
-    write_bytes(reconstruction, draw_reconstruction(sample.reconstruction))
-    write_bytes(features, draw_row([Panel(sample.pixels, "Image"), Panel(sample.features, "Features")]))
+    write_depth_png(folder / f"{sample.name}_depth.png", sample.depth)
+    for ending, content in picture_files(sample, max_depth).items():
+        write_bytes(folder / f"{sample.name}_{ending}", content)

@@ -23,7 +23,8 @@ from pixio_hf_cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+GUIDES = [ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 MARKER = re.compile(r"<!--\s*not run(?P<colon>:?)(?P<reason>.*?)-->\s*", re.DOTALL)
 
 
@@ -118,26 +119,44 @@ def check_script_command(script: Path, arguments: list[str]) -> None:
     HfArgumentParser(own).parse_args_into_dataclasses(arguments)  # pyright: ignore[reportArgumentType]
 
 
+def run_blocks(pages: list[Path], folder: Path) -> None:
+    """Run the Python blocks of pages in one process, each by itself: none sees the names of another."""
+    blocks = [(page, block) for page in pages for block in read_page(page, "python")[0]]
+    places = [f"{page.relative_to(ROOT)}, line {block.line}" for page, block in blocks]
+    code = "".join(
+        f"print({place!r}, flush=True)\nexec(compile({block.code!r}, {place!r}, 'exec'), {{'__name__': 'block'}})\n"
+        for place, (_, block) in zip(places, blocks, strict=True)
+    )
+    for photo in (ROOT / "src" / "pixio_hf" / "assets" / "photos").glob("*.jpg"):
+        shutil.copy(photo, folder / photo.name)
+    (folder / "src").symlink_to(ROOT / "src")
+    (folder / "blocks.py").write_text(code)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    result = subprocess.run(
+        [sys.executable, "blocks.py"], cwd=folder, env=environment, capture_output=True, text=True, timeout=800
+    )
+    reached = [line for line in result.stdout.splitlines() if line in places]
+    assert result.returncode == 0, f"failed in the block of {reached[-1:]}:\n{result.stderr[-3000:]}"
+    assert reached == places
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_python_blocks_run_in_order(tmp_path):
+def test_each_python_block_of_the_readme_runs_alone(tmp_path):
     blocks, left_out = read_page(README, "python")
     assert len(blocks) >= 3, "the README shows the three uses of the package"
     assert len(left_out) < len(blocks), f"most of the README is not run: {[block.reason for block in left_out]}"
-    code = "".join(f"print('README.md, line {block.line}', flush=True)\n{block.code}\n" for block in blocks)
-    for photo in (ROOT / "src" / "pixio_hf" / "assets" / "photos").glob("*.jpg"):
-        shutil.copy(photo, tmp_path / photo.name)
-    (tmp_path / "readme.py").write_text(code)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    result = subprocess.run(
-        [sys.executable, "readme.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=800
-    )
-    reached = [line for line in result.stdout.splitlines() if line.startswith("README.md, line")]
-    assert result.returncode == 0, f"failed in the block of {reached[-1:]}:\n{result.stderr[-3000:]}"
-    assert reached == [f"README.md, line {block.line}" for block in blocks]
+    assert all("pixio_hf" in block.code for block in (*blocks, *left_out)), "each registers the classes itself"
+    run_blocks([README], tmp_path)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_each_python_block_of_the_guides_runs_alone(tmp_path):
+    run_blocks(GUIDES, tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_command_lines_parse(page):
     checked = []
     for block in read_page(page, "bash")[0]:
@@ -158,7 +177,7 @@ def test_command_lines_parse(page):
     assert page != README or any(Path(words[0]).name == "pixio-hf" for words in checked)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_a_page_links_to_exist(page):
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     local = [target for target in targets if "://" not in target]

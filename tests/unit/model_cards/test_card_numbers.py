@@ -1,5 +1,5 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""results.json is the one place of numbers: cards, README and docs print those, and the templates hold none."""
+"""results.json is the one place of numbers: cards and docs print those, and the templates hold none."""
 
 import re
 from pathlib import Path
@@ -96,8 +96,8 @@ def test_the_paper_s_numbers_are_in_the_cards_and_in_the_docs():
     ]
 
 
-def test_the_readme_prints_our_numbers():
-    readme = " ".join((ROOT / "README.md").read_text("utf-8").split("## Results so far")[1].split())
+def test_the_page_of_results_prints_our_numbers():
+    page = " ".join((ROOT / "docs/results.md").read_text("utf-8").split("## Results so far")[1].split())
     depth, model = RESULTS["depth"], RESULTS["pixio-tiny-depth"]
     first, second = f"{model['first_run']['max_steps']:,}", model["second_run"]["max_steps"]
     expected = {
@@ -108,16 +108,16 @@ def test_the_readme_prints_our_numbers():
         "frozen random encoder, same recipe": "frozen_random",
         "mean training depth everywhere": "mean_training_depth",
     }
-    rows = rows_of("README.md", "Results so far")
+    rows = rows_of("docs/results.md", "Results so far")
     title = f"depth model ({model['encoder_millions'] + model['head_millions']:.1f} million parameters)"
     assert rows[title] == ["delta1", "abs_rel", "rmse (m)"]
     assert {name: rows[name] for name in expected} == {
         name: [f"{score:.3f}" for score in depth[key].values()] for name, key in expected.items()
     }
     loss, rooms = RESULTS["masked_pixel_loss"], RESULTS["rooms"]
-    assert f"rooms: {loss['pixio_tiny']:.3f}; predicting the mean" in readme
-    assert f"visible colour gives {loss['mean_visible_color']:.3f}." in readme
-    assert f"{rooms['num_held_out']} of seeds that no model was trained on, at {rooms['image_size']} x" in readme
+    assert f"rooms: {loss['pixio_tiny']:.3f}; predicting the mean" in page
+    assert f"visible colour gives {loss['mean_visible_color']:.3f}." in page
+    assert f"{rooms['num_held_out']} of seeds that no model was trained on, at {rooms['image_size']} x" in page
 
 
 def count_millions(name: str, prefix: str = "") -> float:
