@@ -28,7 +28,8 @@ class Difference(NamedTuple):
 
     def describe(self) -> str:
         """One line for people."""
-        return f"{self.name}: largest {self.largest:.3g}, mean {self.mean:.3g} ({100 * self.share:.3g} % of {self.size:.3g})"
+        share = f"{100 * self.share:.3g} % of {self.size:.3g}"
+        return f"{self.name}: largest {self.largest:.3g}, mean {self.mean:.3g} ({share})"
 
 
 def compare(
