@@ -66,7 +66,8 @@ def describe_not_finite(inverse_depth: np.ndarray) -> str:
 def write_depth_png(path: Path, depth: np.ndarray) -> None:
     """Write depth (H, W) in metres as a PNG of 16-bit millimetres, 0 = unknown (`to_millimetres`)."""
     with file_in_progress(path) as partial:
-        PIL.Image.fromarray(to_millimetres(depth)).save(partial, format="PNG")
+        # Pillow's own level, 6, takes four times as long for files that are 2 % smaller.
+        PIL.Image.fromarray(to_millimetres(depth)).save(partial, format="PNG", compress_level=3)
 
 
 def write_npy(path: Path, values: np.ndarray) -> None:

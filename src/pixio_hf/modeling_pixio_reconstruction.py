@@ -224,7 +224,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
             dense = torch.cat(
                 [
                     self.dense_head([level[part] for level in features], dense_size or (height, width)).float()
-                    for part in self.chunks(len(features[0]), view_chunk_size)
+                    for part in self.chunks(features[0].shape[0], view_chunk_size)
                 ]
             )
             raw = RawViews(
@@ -236,14 +236,15 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
 
     def chunks(self, num_views: int, view_chunk_size: int | None) -> Iterator[slice]:
         """Slices of views to compute one after the other; in training a single one, as chunks would save nothing."""
-        step = num_views if view_chunk_size is None or torch.is_grad_enabled() else view_chunk_size
-        return (slice(start, start + step) for start in range(0, num_views, step))
+        if view_chunk_size is None or torch.is_grad_enabled():
+            return iter((slice(None),))  # counts no views, so that an exported graph takes any number of scenes
+        return (slice(start, start + view_chunk_size) for start in range(0, num_views, view_chunk_size))
 
     def encode_views(
         self, images: Tensor, view_chunk_size: int | None, **kwargs
     ) -> tuple[Tensor, dict[str, tuple[Tensor, ...] | None]]:
         """Patch features of images, without class tokens: (B * V, C, H, W) -> (B * V, N, D), and the encoder's states."""
-        outputs = [self.pixio(images[part], **kwargs) for part in self.chunks(len(images), view_chunk_size)]
+        outputs = [self.pixio(images[part], **kwargs) for part in self.chunks(images.shape[0], view_chunk_size)]
         patches = torch.cat([output.last_hidden_state[:, self.config.n_cls_tokens :] for output in outputs])
         states: dict[str, tuple[Tensor, ...] | None] = {}
         for name in ("hidden_states", "attentions"):

@@ -24,7 +24,8 @@ def interpolate_positions(
     """
     class_positions, patch_positions = positions[:, :n_cls_tokens], positions[:, n_cls_tokens:]
     side = math.isqrt(patch_positions.shape[1])
-    if grid_height == side and grid_width == side:
+    # A graph that is exported holds for every size; resampled to their own size, positions stay the same.
+    if not torch.compiler.is_exporting() and grid_height == side and grid_width == side:
         return class_positions, patch_positions
     grid = patch_positions.reshape(1, side, side, -1).permute(0, 3, 1, 2).float()
     grid = nn.functional.interpolate(grid, size=(grid_height, grid_width), mode="bicubic", align_corners=False)

@@ -22,6 +22,7 @@ from . import (
     evaluate_depth,
     evaluate_knn,
     evaluate_segmentation,
+    export,
     features,
     info,
     models,
@@ -54,6 +55,7 @@ evaluate.evaluate_app.command("segmentation", short_help="Mean intersection over
 evaluate.evaluate_app.command("knn", short_help="k-NN accuracy of the class tokens.")(evaluate_knn.evaluate_knn)
 app.command("compare", short_help="Encoders side by side: MAE, DINOv2, DINOv3, Pixio.")(compare.compare)
 app.command("convert", short_help="An original checkpoint as a folder for from_pretrained.")(convert.convert)
+app.command("export", short_help="A model for ONNX Runtime or OpenVINO, verified.")(export.export)
 app.command("push", short_help="Upload a checkpoint folder to the Hub.")(push.push)
 
 

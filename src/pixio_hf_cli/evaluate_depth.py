@@ -1,6 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """`pixio-hf evaluate depth`: nine metrics of a depth model on a data set."""
 
+from typing import Annotated
+
 import typer
 
 from .evaluate import (

@@ -57,6 +57,8 @@ def load_model(
     Raises:
         ValueError: unreadable, incomplete (nothing is left at random values), or a device that is not there.
     """
+    if (Path(source) / "pixio_export.json").is_file():
+        return load_exported(model_class, source, device, dtype, needs, **overrides)
     place = choose_device(device)
     config = load_config(source)
     for name, value in overrides.items():
@@ -84,6 +86,29 @@ def identify_weights(model_name: str) -> dict[str, Any]:
         "model": model_name,
         "weights": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files],
     }
+
+
+def load_exported(
+    model_class: type[PixioPreTrainedModel], source: str, device: str, dtype: str, needs: str, **overrides: Any
+) -> LoadedModel:
+    """The same for a folder that `pixio-hf export` wrote; it stays in its own runtime and number format.
+
+    Raises:
+        ValueError: it was exported for another task, cannot be opened, or a GPU or number format was asked for.
+    """
+    from pixio_hf.export.exported_model import PixioExportedModel
+
+    if device == "cuda":
+        raise ValueError(f"{source!r} is an exported model, which runs on the CPU; pass --device cpu or auto.")
+    if dtype != "float32":
+        raise ValueError(f"{source!r} is an exported model with a number format of its own; leave out --dtype.")
+    model = PixioExportedModel.from_pretrained(source)
+    if model.task.model_class is not model_class:
+        raise ValueError(f"{source!r} was exported for {model.task.name}, it has no {needs}: choose another --model.")
+    for name, value in overrides.items():
+        setattr(model.config, name, value)
+    model.config.validate_heads()
+    return LoadedModel(model, load_processor(source, model.config), torch.device("cpu"))
 
 
 def explain_unreadable(what: str, source: str, error: OSError) -> ValueError:

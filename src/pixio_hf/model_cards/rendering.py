@@ -14,6 +14,8 @@ from .signature import sign_card
 
 PIPELINE_TAGS = {
     "encoder": "image-feature-extraction",
+    "backbone": "image-feature-extraction",
+    "classification": "image-classification",
     "pretraining": "image-feature-extraction",
     "distilled": "image-feature-extraction",
     "depth": "depth-estimation",
