@@ -31,6 +31,11 @@ class DepthStorage:
     describe_lost: Callable[[np.ndarray], str]
     """What of a map (H, W) the PNG cannot hold, in words; empty if nothing."""
 
+    @property
+    def is_metric(self) -> bool:
+        """Whether the numbers are metres."""
+        return self.write_png is write_depth_png
+
 
 def choose_storage(config: Any) -> DepthStorage:
     """The storage for a depth model's configuration: millimetres are written only where the model predicts metres."""

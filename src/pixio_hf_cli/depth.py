@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .loading import LoadedModel
+    from .result_plan import ResultPlan
 
 MAX_WINDOWED_PIXELS = 24 * 10**6
 """Windows at a photo's own size hold all of its pixels as floats several times: about 2 GB at this size."""
@@ -95,9 +96,12 @@ def depth(
             raise ValueError("--fov belongs to --ply, --glb or --npz; depth in metres does not need it.")
         from tqdm import tqdm
 
+        from pixio_hf.depth_files import choose_storage
+
         from .depth_task import COLOR_VIDEO, DepthTask, choose_endings
         from .loading import identify_weights
         from .photo_loop import Outcome, begin, finish, process_jobs
+        from .result_plan import rename_results
 
         endings = choose_endings(npy=npy, npz=npz, ply=ply, glb=glb)
         plan = begin(photos, out, endings, [COLOR_VIDEO], recursive, overwrite, skip_existing)
@@ -105,6 +109,12 @@ def depth(
             finish(plan, Outcome())
             return
         loaded = load_depth_model(model, device, dtype, size, window)
+        storage = choose_storage(loaded.model.config)
+        if not storage.is_metric:
+            check_relative(plan, model, npz or ply or glb)
+            endings_of_relative = {ending: ending.replace("_depth", storage.suffix, 1) for ending in endings}
+            plan = rename_results(plan, endings_of_relative, overwrite, skip_existing)
+            tqdm.write(f"{model} predicts relative depth: PNG = {storage.png_holds}.", file=sys.stderr)
         if note := describe_training(model):
             tqdm.write(note, file=sys.stderr)
         settings = {**identify_weights(model), "window": window, "dtype": dtype}
@@ -113,6 +123,22 @@ def depth(
             tqdm.write("Videos get their colour video only; --frames also writes the numbers.", file=sys.stderr)
         outcome = process_jobs(plan.jobs, task, batch_size)
     finish(plan, outcome)
+
+
+def check_relative(plan: "ResultPlan", model: str, is_spatial: bool) -> None:
+    """Refuse what needs metres, or one scale over several pictures, of a model of relative depth.
+
+    Raises:
+        ValueError: files of points were asked for, or there is a video.
+    """
+    if is_spatial:
+        raise ValueError(
+            f"{model} predicts relative depth, without metres; --npz, --ply and --glb need a metric model."
+        )
+    if any(job.source.is_video for job in plan.jobs):
+        raise ValueError(
+            f"{model} predicts relative depth, whose scale changes from frame to frame; videos need a metric model."
+        )
 
 
 def load_depth_model(

@@ -12,10 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from pixio_hf.cameras import FocalLength, find_focal_length, make_intrinsics
-from pixio_hf.depth_files import describe_unknown, write_depth_png, write_npy, write_npz
+from pixio_hf.depth_files import DepthStorage, choose_storage, describe_unknown, write_npy, write_npz
 from pixio_hf.files import write_bytes
 from pixio_hf.videos import VideoFrame, in_batches, sample_frames
-from pixio_hf.visualization.panels import depth_limits, draw_depth
+from pixio_hf.visualization.panels import depth_limits, draw_depth, draw_relative_depth
 from pixio_hf.visualization.point_clouds import Shape, as_points, shape_of_depth
 from pixio_hf.visualization.scene_files import write_scene
 from pixio_hf.visualization.video_frames import DepthFrames
@@ -66,6 +66,11 @@ class DepthTask:
     title: str = "depth"
 
     @property
+    def storage(self) -> DepthStorage:
+        """How the model's depth goes into files."""
+        return choose_storage(self.loaded.model.config)
+
+    @property
     def is_spatial(self) -> bool:
         """Whether a result needs the camera."""
         return not {NPZ, PLY, GLB}.isdisjoint(self.endings)
@@ -91,10 +96,11 @@ class DepthTask:
         targets, name = photo.job.targets, photo.job.source.shown
         writers = self.write_numbers(targets, photo.pixels, result, photo.focal)
         drawn = photo.shrink()
-        write_all([*writers, (targets[COLOR], lambda path: write_bytes(path, draw_depth(drawn, result)))])
+        draw = draw_depth if self.storage.is_metric else draw_relative_depth
+        write_all([*writers, (targets[COLOR], lambda path: write_bytes(path, draw(drawn, result)))])
         if photo.focal is not None and self.fov is None:
             tell(f"{name}: focal length {photo.focal.pixels:.0f} pixels, {photo.focal.origin}.")
-        if message := describe_unknown(result):
+        if message := self.storage.describe_lost(result):
             held = (
                 f"{targets[NPY].name} holds them as they are"
                 if NPY in targets
@@ -106,7 +112,7 @@ class DepthTask:
         self, targets: Mapping[str, Path], pixels: np.ndarray, metres: np.ndarray, focal: FocalLength | None
     ) -> Writers:
         """Functions that write the files of numbers and of shapes that were asked for, each with its path."""
-        writers: Writers = [(targets[PNG], lambda path: write_depth_png(path, metres))]
+        writers: Writers = [(targets[PNG], lambda path: self.storage.write_png(path, metres))]
         if NPY in targets:
             writers.append((targets[NPY], lambda path: write_npy(path, metres)))
         if focal is None:

@@ -2,8 +2,8 @@
 """Which results a command writes for each photo and video, settled before any work: nothing is replaced by accident."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pixio_hf.photo_addresses import is_address
@@ -80,3 +80,30 @@ def plan_results(
     if jobs and all(job.source.is_video for job in jobs):
         require_extra("video")
     return ResultPlan(out, planned, jobs, skipped, found.problems)
+
+
+def rename_results(
+    plan: ResultPlan, new_endings: Mapping[str, str], overwrite: bool = False, skip_existing: bool = False
+) -> ResultPlan:
+    """The same plan with other file names: targets keep their endings as keys.
+
+    Raises:
+        ValueError: a result exists and may not be replaced.
+    """
+    everything = [
+        replace(
+            job,
+            targets={
+                ending: path.with_name(path.name.removesuffix(ending) + new_endings.get(ending, ending))
+                for ending, path in job.targets.items()
+            },
+        )
+        for job in plan.everything
+    ]
+    targets = [path for job in everything for path in job.targets.values()]
+    check_targets(targets, plan.out, overwrite or skip_existing, can_skip=True)
+    skipped = [job for job in everything if skip_existing and all(path.is_file() for path in job.targets.values())]
+    done = set(map(id, skipped))
+    return replace(
+        plan, everything=everything, skipped=skipped, jobs=[job for job in everything if id(job) not in done]
+    )

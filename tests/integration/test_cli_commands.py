@@ -248,3 +248,21 @@ def test_demo_writes_sheet_page_and_pictures(models, tmp_path):
     abs_rel = (np.abs(stored - true_depth) / true_depth)[true_depth > 0].mean()
     assert f"abs_rel {abs_rel:.3f}" in output
     assert "--overwrite" in run(*arguments, "--num-scenes", 1, exit_code=2)
+
+
+def test_relative_depth_has_files_of_its_own_names_and_no_metres(photo, tmp_path):
+    config = PixioConfig.preset("pixio-tiny", depth_estimation_type="relative")
+    torch.manual_seed(0)
+    PixioForDepthEstimation(config).save_pretrained(tmp_path / "model")
+    PixioImageProcessor.for_config(config).save_pretrained(tmp_path / "model")
+    command = ["depth", str(photo), "--model", str(tmp_path / "model"), "--out", str(tmp_path / "out")]
+    assert "without metres" in run(*command, "--ply", exit_code=2)
+    run(*command, "--npy")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"{photo.stem}_relative_depth{end}" for end in (".png", "_color.png", ".npy")}
+    stored = np.asarray(PIL.Image.open(tmp_path / "out" / f"{photo.stem}_relative_depth.png"))
+    inverse = np.load(tmp_path / "out" / f"{photo.stem}_relative_depth.npy")
+    assert (stored.max(), stored.min()) == (65535, 0)
+    expected = 65535 * (inverse - inverse.min()) / (inverse.max() - inverse.min())
+    np.testing.assert_allclose(stored, expected, atol=1)
+    assert "--overwrite" in run(*command, "--npy", exit_code=2)
