@@ -2,6 +2,7 @@
 """Photos of scenes, given as lists of lists, to views of one size, and their cameras with them."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def fit_intrinsics(intrinsics: Any, counts: Sequence[int], fits: Sequence[ViewFi
 def describe_fits(counts: Sequence[int], fits: Sequence[ViewFit]) -> dict[str, list[np.ndarray]]:
     """What leads back to the photos: of each scene `original_sizes` (V, 2) and `photo_to_view` (V, 3, 3) float32."""
     ends = np.cumsum([0, *counts]).tolist()
-    scenes = [fits[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    scenes = [fits[start:end] for start, end in pairwise(ends)]
     return {
         "original_sizes": [np.array([(fit.height, fit.width) for fit in scene], np.int64) for scene in scenes],
         "photo_to_view": [np.stack([fit.to_view_pixels for fit in scene]).astype(np.float32) for scene in scenes],

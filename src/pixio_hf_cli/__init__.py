@@ -27,6 +27,7 @@ from . import (
     models,
     push,
     reconstruct,
+    scene,
 )
 from .messages import verbosity
 
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command("depth", short_help="Metric depth, in millimetres and in colour.")(depth.depth)
 app.command("reconstruct", short_help="Hide most of a photo and fill it in.")(reconstruct.reconstruct)
 app.command("features", short_help="Patch features as colours.")(features.features)
+app.command("scene", short_help="Several photos of one place in 3D.")(scene.scene)
 app.command("demo", short_help="All of it on bundled photos: contact sheet, web page.")(demo.demo)
 app.command("models", short_help="Every short name: size, licence, and whether it is here.")(models.list_models)
 app.command("info", short_help="What a checkpoint is, and which there are.")(info.info)
