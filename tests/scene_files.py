@@ -1,8 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Rendered rooms as photos in a folder, and a stand-in for a trained model of reconstruction."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import PIL.Image
 import PIL.ImageOps
 import torch
@@ -38,6 +40,67 @@ def render_photos(folder: Path, num_views: int = 2, image_size: int = 64, seed: 
     for path, image in zip(paths, views.images, strict=True):
         PIL.Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
     return paths
+
+
+def write_scene(folder, views, depth_ending=".npy", with_meta=False):
+    """A scene as a folder, with cameras.json or as MapAnything's conversion writes it."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "depth").mkdir()
+    entries = []
+    for view in range(len(views.images)):
+        name = f"{view:06d}"
+        PIL.Image.fromarray(views.images[view].permute(1, 2, 0).numpy()).save(folder / "images" / f"{name}.png")
+        depth = views.depth[view].numpy()
+        if depth_ending == ".npy":
+            np.save(folder / "depth" / f"{name}.npy", depth)
+        else:
+            millimetres = (depth.clip(0) * 1000).round().astype(np.uint16)
+            PIL.Image.fromarray(millimetres).save(folder / "depth" / f"{name}.png")
+        entries.append((name, views.intrinsics[view], views.camera_to_world[view]))
+    if with_meta:
+        frames = [
+            {
+                "frame_name": name,
+                "file_path": f"images/{name}.png",
+                "image": f"images/{name}.png",
+                "depth": f"depth/{name}{depth_ending}",
+                "transform_matrix": pose.tolist(),
+                "fl_x": camera[0, 0].item(),
+                "fl_y": camera[1, 1].item(),
+                "cx": camera[0, 2].item(),
+                "cy": camera[1, 2].item(),
+            }
+            for name, camera, pose in entries
+        ]
+        content = {
+            "scene_name": folder.name,
+            "camera_model": "PINHOLE",
+            "camera_convention": "opencv",
+            "scale_type": "metric",
+            "h": views.images.shape[-2],
+            "w": views.images.shape[-1],
+            "frames": frames,
+            "scene_modalities": {},
+            "frame_modalities": {"depth": {"frame_key": "depth", "format": "depth"}},
+        }
+        (folder / "scene_meta.json").write_text(json.dumps(content))
+        return content
+    content = {
+        "unit": "metre",
+        "is_synthetic": True,
+        "depth_scale": 1.0 if depth_ending == ".npy" else 0.001,
+        "views": [
+            {
+                "image": f"images/{name}.png",
+                "depth": f"depth/{name}{depth_ending}",
+                "intrinsics": [camera[0, 0].item(), camera[1, 1].item(), camera[0, 2].item(), camera[1, 2].item()],
+                "camera_to_world": pose.tolist(),
+            }
+            for name, camera, pose in entries
+        ],
+    }
+    (folder / "cameras.json").write_text(json.dumps(content))
+    return content
 
 
 def true_scene(num_views: int = 2, image_size: int = 96, seed: int = 3) -> SceneResult:

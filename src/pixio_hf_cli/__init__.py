@@ -21,6 +21,7 @@ from . import (
     evaluate,
     evaluate_depth,
     evaluate_knn,
+    evaluate_scene,
     evaluate_segmentation,
     features,
     info,
@@ -54,6 +55,9 @@ evaluate.evaluate_app.command("segmentation", short_help="Mean intersection over
     evaluate_segmentation.evaluate_segmentation
 )
 evaluate.evaluate_app.command("knn", short_help="k-NN accuracy of the class tokens.")(evaluate_knn.evaluate_knn)
+evaluate.evaluate_app.command("scene", short_help="3D reconstruction from several views.")(
+    evaluate_scene.evaluate_scene
+)
 app.command("compare", short_help="Encoders side by side: MAE, DINOv2, DINOv3, Pixio.")(compare.compare)
 app.command("convert", short_help="An original checkpoint as a folder for from_pretrained.")(convert.convert)
 app.command("push", short_help="Upload a checkpoint folder to the Hub.")(push.push)
