@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -251,11 +252,12 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
     ) -> tuple[Tensor, dict[str, tuple[Tensor, ...] | None]]:
         """Patch features of images, without class tokens: (B * V, C, H, W) -> (B * V, N, D), and the encoder's states."""
         outputs = [self.pixio(images[part], **kwargs) for part in self.chunks(len(images), view_chunk_size)]
+        join = torch.cat if len(outputs) > 1 else itemgetter(0)  # a copy would leave the states without a gradient
         patches = torch.cat([output.last_hidden_state[:, self.config.n_cls_tokens :] for output in outputs])
         states: dict[str, tuple[Tensor, ...] | None] = {}
         for name in ("hidden_states", "attentions"):
             parts = [getattr(output, name) for output in outputs]
-            states[name] = None if parts[0] is None else tuple(map(torch.cat, zip(*parts, strict=True)))
+            states[name] = None if parts[0] is None else tuple(map(join, zip(*parts, strict=True)))
         return patches, states
 
     def encode_geometric_inputs(self, known: Mapping[str, Tensor], encoded: Tensor) -> Tensor:

@@ -186,12 +186,9 @@ def reconstruct_views(
     say_what_is_cut(inputs, names)
     with torch.inference_mode():
         outputs = loaded.model(pixel_values.to(loaded.device, loaded.model.dtype))
-    (scene,) = loaded.processor.post_process_reconstruction(
-        outputs, inputs["original_sizes"], confidence_percentile, mask_edges
+    return SceneResult.from_outputs(
+        loaded.processor, photos, inputs, outputs, names, confidence_percentile, mask_edges
     )
-    mean, std = (torch.tensor(getattr(loaded.processor, name))[:, None, None] for name in ("image_mean", "image_std"))
-    views = ((pixel_values[0] * std + mean) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-    return SceneResult(views, photos, names, {name: tensor.cpu() for name, tensor in scene.items()})
 
 
 def say_what_is_cut(inputs: Any, names: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..cameras import Camera
 from ..covisibility import seen_shares
 from ..files import write_bytes, write_json
+from ..photo_files import load_upright
 from ..photos import read_photo
 from ..shown_text import list_names
 from .point_clouds import Shape
@@ -50,6 +51,42 @@ class SceneResult:
     photos: Sequence[PIL.Image.Image]
     names: Sequence[str]
     scene: Mapping[str, Tensor]
+
+    @classmethod
+    def from_outputs(
+        cls,
+        processor: Any,
+        photos: Sequence[PIL.Image.Image],
+        inputs: Mapping[str, Tensor],
+        outputs: Any,
+        names: Sequence[str] | None = None,
+        confidence_percentile: float | None = 10.0,
+        mask_edges: bool = True,
+    ) -> "SceneResult":
+        """The result of one scene: `inputs = processor([photos], return_tensors="pt")`, `outputs = model(**inputs)`.
+
+        Args:
+            names: of the photos; by default view_0, view_1, ...
+            confidence_percentile, mask_edges: see `post_process_reconstruction`.
+
+        Raises:
+            ValueError: another number of scenes or photos than in `inputs`, or as of `post_process_reconstruction`.
+        """
+        pixel_values = inputs["pixel_values"].float().cpu()
+        if pixel_values.shape[:2] != (1, len(photos)):
+            raise ValueError(f"inputs must be of one scene of {len(photos)} photos, got {tuple(pixel_values.shape)}.")
+        (scene,) = processor.post_process_reconstruction(
+            outputs, inputs["original_sizes"], confidence_percentile, mask_edges, inputs.get("photo_to_view")
+        )
+        mean, std = (torch.tensor(getattr(processor, name))[:, None, None] for name in ("image_mean", "image_std"))
+        views = ((pixel_values[0] * std + mean) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+        given = names or [f"view_{view}" for view in range(len(photos))]
+        kept = {name: tensor.cpu() for name, tensor in scene.items()}
+        return cls(views, [load_upright(photo) for photo in photos], name_views(given), kept)
+
+    def save(self, path: str | Path, max_points: int = MAX_POINTS) -> None:
+        """Write points and cameras as the ending says: .glb, .ply or .npz. Errors as of `scene_files.write_scene`."""
+        write_scene(path, self.shapes(max_points), self.cameras())
 
     def cameras(self) -> list[Camera]:
         """The cameras of the whole photos."""
@@ -120,9 +157,9 @@ class SceneResult:
         Raises:
             ValueError: no point is usable, or trimesh is missing.
         """
-        cameras, shapes = self.cameras(), self.shapes(max_points)
-        write_scene(folder / "scene.glb", shapes, cameras)
-        write_scene(folder / "scene.ply", shapes)
+        cameras = self.cameras()
+        self.save(folder / "scene.glb", max_points)
+        self.save(folder / "scene.ply", max_points)
         write_bytes(folder / "scene.npz", self.encode_arrays())
         (folder / "images").mkdir()
         for camera, photo in zip(cameras, self.photos, strict=True):
