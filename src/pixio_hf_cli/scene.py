@@ -182,7 +182,8 @@ def reconstruct_views(
     options: dict[str, Any] = {} if view_size is None else {"view_size": view_size}
     inputs = loaded.processor([photos], return_tensors="pt", **options)
     pixel_values = inputs["pixel_values"]
-    check_memory(loaded.model.config, len(photos), *pixel_values.shape[-2:], loaded.device)
+    height, width = pixel_values.shape[-2:]
+    check_memory(loaded.model.config, len(photos), height, width, loaded.device)
     say_what_is_cut(inputs, names)
     with torch.inference_mode():
         outputs = loaded.model(pixel_values.to(loaded.device, loaded.model.dtype))

@@ -171,7 +171,7 @@ class SceneResult:
 
     def encode_arrays(self) -> bytes:
         """An .npz of all that was predicted, at the size of the views, with names, sizes and cameras of the photos."""
-        arrays = {name: tensor.cpu().numpy() for name, tensor in self.scene.items()}
+        arrays: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in self.scene.items()}
         arrays["names"] = np.array([camera.name for camera in self.cameras()])
         arrays["sizes"] = np.array([(photo.height, photo.width) for photo in self.photos])
         buffer = io.BytesIO()

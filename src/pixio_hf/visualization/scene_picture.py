@@ -24,7 +24,11 @@ _PLACES = (("from behind the first camera", 0.0, 12.0, 1.9), ("from the right an
 
 
 def draw_scene(
-    photos: Sequence[np.ndarray], shapes: Sequence[Shape], cameras: Sequence[Camera], heading: str = "", note: str = ""
+    photos: Sequence[np.ndarray] | np.ndarray,
+    shapes: Sequence[Shape],
+    cameras: Sequence[Camera],
+    heading: str = "",
+    note: str = "",
 ) -> bytes:
     """PNG of the photos (H, W, 3) uint8 above the points, seen from two places.
 
@@ -42,7 +46,7 @@ def draw_scene(
     return draw_page([photo_row, Row(pictures, headline="Points and cameras")], PAGE_WIDTH, heading, note)
 
 
-def join_photos(photos: Sequence[np.ndarray]) -> np.ndarray:
+def join_photos(photos: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Photos of one size side by side on white, in a strip that is at least STRIP_ASPECT times as wide as high."""
     height, width = photos[0].shape[:2]
     gap = max(1, width // 40)
