@@ -149,7 +149,8 @@ def main(args: ReconstructionArguments) -> None:
     with folder_of_run(final, accelerator.is_main_process, accelerator.wait_for_everyone) as folder:
         save_whole_model(accelerator, model, PixioForReconstruction, folder, getattr(torch, args.save_dtype))
         if accelerator.is_main_process:
-            PixioImageProcessor(size={"height": size[0], "width": size[1]}).save_pretrained(folder)
+            processor = PixioImageProcessor(size={"height": size[0], "width": size[1]}, view_size=max(size))
+            processor.save_pretrained(folder)
     accelerator.print(f"Saved {final}")
     if lock is not None:
         lock.close()

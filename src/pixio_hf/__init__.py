@@ -3,6 +3,7 @@
 
 from .bundled import bundled_checkpoint
 from .configuration_pixio import PixioConfig
+from .geometry import world_to_camera
 from .image_processing_pil_pixio import PixioImageProcessorPil
 from .image_processing_pixio import PixioImageProcessor
 from .modeling_pixio import PixioBackbone, PixioModel, PixioPreTrainedModel
@@ -11,6 +12,7 @@ from .modeling_pixio_dense import PixioForDepthEstimation, PixioForSemanticSegme
 from .modeling_pixio_distillation import PixioForDistillation
 from .modeling_pixio_pretraining import PixioForPreTraining
 from .modeling_pixio_reconstruction import PixioForReconstruction
+from .pose_alignment import align_to_poses
 from .registration import register
 
 __version__ = "0.1.0"
@@ -28,7 +30,9 @@ __all__ = [
     "PixioImageProcessorPil",
     "PixioModel",
     "PixioPreTrainedModel",
+    "align_to_poses",
     "bundled_checkpoint",
+    "world_to_camera",
 ]
 
 register()

@@ -40,7 +40,7 @@ def list_short_names() -> list[str]:
 
 
 def bundled_checkpoint(name: str) -> str:
-    """Path of a bundled checkpoint, usable in any `from_pretrained`: "pixio-tiny" or "pixio-tiny-depth".
+    """Path of a bundled checkpoint, usable in any `from_pretrained`: "pixio-tiny", "pixio-tiny-depth", ...
 
     Raises:
         ValueError: no such checkpoint; the message lists those that exist.

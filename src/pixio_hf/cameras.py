@@ -6,6 +6,7 @@ Lengths are in pixels unless they say otherwise; the first pixel has its centre 
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import PIL.ExifTags
@@ -91,6 +92,35 @@ def fov_of_focal(focal: float, side: int) -> float:
 def make_intrinsics(focal: float, height: int, width: int) -> np.ndarray:
     """Pinhole matrix (3, 3) with square pixels and the principal point in the middle of a picture of (height, width)."""
     return np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]], np.float64)
+
+
+def read_intrinsics(values: Any, where: str) -> np.ndarray:
+    """A pinhole camera from [fx, fy, cx, cy] or a 3x3 matrix: (3, 3).
+
+    Raises:
+        ValueError: it is neither, or focal lengths are not positive.
+    """
+    array = read_numbers(values, "intrinsics", where)
+    if array.shape == (4,):
+        array = np.array([[array[0], 0, array[2]], [0, array[1], array[3]], [0, 0, 1]])
+    if array.shape != (3, 3) or not np.array_equal(array[2], [0, 0, 1]) or array[1, 0] != 0:
+        raise ValueError(f"{where}: intrinsics must be [fx, fy, cx, cy] or a 3x3 pinhole matrix, got {values!r:.200}.")
+    if array[0, 0] <= 0 or array[1, 1] <= 0:
+        raise ValueError(f"{where}: focal lengths must be above 0, got {array[0, 0]} and {array[1, 1]}.")
+    if array[0, 1] != 0:
+        raise ValueError(f"{where}: a camera with skew ({array[0, 1]}) is no pinhole of this model.")
+    return array
+
+
+def read_numbers(values: Any, key: str, where: str) -> np.ndarray:
+    """An array of finite numbers. Raises ValueError that names the key."""
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.array(np.nan)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{where}: {key} must hold finite numbers, got {values!r:.200}.")
+    return array
 
 
 def _read_exif(image: PIL.Image.Image, height: int, width: int) -> FocalLength | None:

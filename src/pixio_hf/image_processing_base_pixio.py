@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 from transformers.image_processing_base import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.image_utils import (
@@ -21,12 +19,13 @@ from transformers.processing_utils import ImagesKwargs
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from typing_extensions import Unpack
 
-from .arrays import to_array
 from .image_sizes import check_multiple, resized_size
 from .label_maps import DEPTH_MODES, SEGMENTATION_MODES, read_maps, to_class_ids, to_metres
 from .masking import num_mask_blocks, random_block_mask
 from .photos import flatten_inputs, per_channel_statistics, warn_if_rescaled_twice
 from .processor_options import check_options, check_size, explain_misfits
+from .processor_outputs import PixioPostProcessing
+from .scene_inputs import count_views, describe_fits, fit_intrinsics, plan_views, resize_view
 
 
 class PixioImageProcessorKwargs(ImagesKwargs, total=False):
@@ -38,6 +37,7 @@ class PixioImageProcessorKwargs(ImagesKwargs, total=False):
         blocks of mask_grid_size x mask_grid_size patches; the same mask_seed gives the same masks in every call.
     do_reduce_labels: in segmentation maps 0 becomes 255 (ignored), every other class is lowered by 1.
     depth_scale: metres per unit of the depth maps (0.001: millimetres).
+    view_size: longer side of the views of a scene; their shorter side follows from the photos.
     """
 
     keep_aspect_ratio: bool
@@ -49,9 +49,10 @@ class PixioImageProcessorKwargs(ImagesKwargs, total=False):
     patch_size: int
     do_reduce_labels: bool
     depth_scale: float | int
+    view_size: int
 
 
-class PixioImageProcessing(BaseImageProcessor):
+class PixioImageProcessing(PixioPostProcessing, BaseImageProcessor):
     """The parts of Pixio's image processing that do not depend on the backend; not for use by itself."""
 
     valid_kwargs = PixioImageProcessorKwargs
@@ -76,6 +77,7 @@ class PixioImageProcessing(BaseImageProcessor):
     patch_size = 16
     do_reduce_labels = False
     depth_scale = 1.0
+    view_size = 512
 
     def __init__(self, **kwargs: Unpack[PixioImageProcessorKwargs]):
         super().__init__(**kwargs)
@@ -108,9 +110,15 @@ class PixioImageProcessing(BaseImageProcessor):
         images: ImageInput,
         segmentation_maps: ImageInput | None = None,
         depth_maps: ImageInput | None = None,
+        intrinsics: Any = None,
         **kwargs: Unpack[PixioImageProcessorKwargs],
     ) -> BatchFeature:
         """Photos to `pixel_values` (B, 3, H, W); maps to `labels` (B, H, W); with do_mask `bool_masked_pos` (B, N).
+
+        A list of lists holds the photos of B scenes, [[a, b], [c, d]], and becomes `pixel_values` (B, V, 3, H, W) for
+        PixioForReconstruction: one size for the whole call, scaled to cover it and cropped. `original_sizes` (B, V, 2)
+        and `photo_to_view` (B, V, 3, 3) lead back to the photos. `intrinsics`, one pinhole camera for each photo and in
+        its pixels, come back as those of the views (B, V, 3, 3).
 
         Photos may be PIL images (turned upright as their EXIF says), arrays, tensors, paths or addresses. Depth maps
         (2-D arrays or PIL modes F, I, I;16) become float32 metres, where 0 and NaN stay as they are and mean "not
@@ -122,7 +130,7 @@ class PixioImageProcessing(BaseImageProcessor):
                 one batch.
         """
         with explain_misfits():
-            return super().preprocess(images, segmentation_maps, depth_maps, **kwargs)
+            return super().preprocess(images, segmentation_maps, depth_maps, intrinsics, **kwargs)
 
     @classmethod
     def from_dict(cls, image_processor_dict: dict[str, Any], **kwargs: Any) -> Any:
@@ -150,9 +158,22 @@ class PixioImageProcessing(BaseImageProcessor):
             check_multiple(size.height, size.width, kwargs["size_divisor"], "size")
 
     def _preprocess_image_like_inputs(
-        self, images: ImageInput, segmentation_maps: ImageInput | None, depth_maps: ImageInput | None, **kwargs: Any
+        self,
+        images: ImageInput,
+        segmentation_maps: ImageInput | None,
+        depth_maps: ImageInput | None,
+        intrinsics: Any = None,
+        **kwargs: Any,
     ) -> BatchFeature:
         """All steps of a call: read, size, resize, normalise, label, mask, stack."""
+        if (counts := count_views(images)) is not None:
+            if segmentation_maps is not None or depth_maps is not None or kwargs["do_mask"]:
+                raise ValueError(
+                    "Scenes, [[a, b], ...], take no maps and no masks: for those pass a flat list of photos."
+                )
+            return self._preprocess_scenes(images, counts, intrinsics, **kwargs)
+        if intrinsics is not None:
+            raise ValueError("intrinsics go with scenes: pass images as a list of scenes, [[a, b], ...].")
         if segmentation_maps is not None and depth_maps is not None:
             raise ValueError("pass depth_maps or segmentation_maps, not both: each of them becomes `labels`.")
         photos = self._read_photos(images, **kwargs)
@@ -163,10 +184,7 @@ class PixioImageProcessing(BaseImageProcessor):
                 f"the photos end up with different sizes {sorted(set(sizes))} (height, width) and cannot form one"
                 " batch; resize to one size (do_resize=True, keep_aspect_ratio=False) or process them one by one."
             )
-        if kwargs["do_normalize"]:
-            kwargs.update(per_channel_statistics(photos, kwargs["image_mean"], kwargs["image_std"]))
-        warn_if_rescaled_twice(photos, kwargs["do_rescale"], kwargs["rescale_factor"])
-        data: dict[str, Any] = {"pixel_values": self._preprocess(photos, **kwargs)}
+        data: dict[str, Any] = {"pixel_values": self._normalize_photos(photos, **kwargs)}
         if depth_maps is not None:
             maps = read_maps(depth_maps, DEPTH_MODES, photo_sizes, sizes, "depth map")
             labels = [to_metres(values, kwargs["depth_scale"]) for values in maps]
@@ -179,6 +197,33 @@ class PixioImageProcessing(BaseImageProcessor):
             masks = draw_masks(sizes, **{name: kwargs[name] for name in MASK_OPTIONS})
             data["bool_masked_pos"] = [self._from_numpy(mask, kwargs.get("device")) for mask in masks]
         return BatchFeature(data=data, tensor_type=kwargs["return_tensors"])
+
+    def _preprocess_scenes(self, images: Any, counts: list[int], intrinsics: Any, **kwargs: Any) -> BatchFeature:
+        """The same for scenes of `counts` photos: `pixel_values` (B, V, C, H, W), cameras, and the way back."""
+        if kwargs["return_tensors"] is not None and len(set(counts)) > 1:
+            raise ValueError(
+                f"the scenes have different numbers of photos {counts} and cannot form one batch; process them one by one."
+            )
+        photos = self._read_photos(images, **kwargs)
+        sizes = [tuple(photo.shape[-2:]) for photo in photos]
+        view_size, divisor, has_intrinsics = kwargs["view_size"], kwargs["size_divisor"], intrinsics is not None
+        fits = plan_views(sizes, view_size, divisor, kwargs["do_resize"], has_intrinsics)
+        device = kwargs.get("device")
+        photos = [self._from_numpy(resize_view(photo, fit), device) for photo, fit in zip(photos, fits, strict=True)]
+        views = iter(self._normalize_photos(photos, **{**kwargs, "do_resize": False}))
+        data = {"pixel_values": [self._stack([next(views) for _ in range(count)]) for count in counts]}
+        described = describe_fits(counts, fits)
+        if has_intrinsics:
+            described["intrinsics"] = fit_intrinsics(intrinsics, counts, fits)
+        for name, scenes in described.items():
+            data[name] = [self._from_numpy(scene, device) for scene in scenes]
+        return BatchFeature(data=data, tensor_type=kwargs["return_tensors"])
+
+    def _normalize_photos(self, photos: list[Any], **kwargs: Any) -> list[Any]:
+        if kwargs["do_normalize"]:
+            kwargs.update(per_channel_statistics(photos, kwargs["image_mean"], kwargs["image_std"]))
+        warn_if_rescaled_twice(photos, kwargs["do_rescale"], kwargs["rescale_factor"])
+        return self._preprocess(photos, **kwargs)
 
     def _read_photos(self, images: ImageInput, **kwargs: Any) -> list[Any]:
         photos = []
@@ -206,40 +251,8 @@ class PixioImageProcessing(BaseImageProcessor):
     def _from_numpy(self, values: np.ndarray, device: Any) -> Any:
         raise NotImplementedError
 
-    def post_process_depth_estimation(
-        self, outputs: Any, target_sizes: list[tuple[int, int]] | Tensor | None = None
-    ) -> list[dict[str, Tensor]]:
-        """`outputs.predicted_depth` (B, H, W) metres -> one {"predicted_depth": (height, width) float32} per photo.
-
-        Resized bilinearly to target_sizes [(height, width), ...] where given: unlike bicubic it cannot leave the range
-        of the prediction.
-
-        Raises:
-            ValueError: not as many target sizes as predictions.
-        """
-        # float32, because the pipeline converts it to NumPy, which has no bfloat16.
-        depths = outputs.predicted_depth.float()
-        resized = resize_to_targets(depths[:, None], target_sizes, "depth")
-        return [{"predicted_depth": depth[0]} for depth in resized]
-
-    def post_process_semantic_segmentation(
-        self,
-        outputs: Any,
-        target_sizes: list[tuple[int, int]] | Tensor | None = None,
-        return_segmentation_scores: bool = False,
-    ) -> list[Any]:
-        """`outputs.logits` (B, C, H, W) -> one int64 map of class numbers (height, width) per photo.
-
-        Logits are resized bilinearly to target_sizes [(height, width), ...] where given. With
-        return_segmentation_scores each item has fields `segmentation` and `segmentation_scores` (C, height, width).
-
-        Raises:
-            ValueError: not as many target sizes as predictions.
-        """
-        scores = resize_to_targets(outputs.logits.float(), target_sizes, "segmentation")
-        if not return_segmentation_scores:
-            return [score.argmax(dim=0) for score in scores]
-        return [BatchFeature({"segmentation": score.argmax(dim=0), "segmentation_scores": score}) for score in scores]
+    def _stack(self, views: list[Any]) -> Any:
+        raise NotImplementedError
 
 
 MASK_OPTIONS = ("mask_ratio", "mask_grid_size", "mask_seed", "patch_size")
@@ -258,23 +271,3 @@ def draw_masks(
         mask = random_block_mask(noise, grid_height, grid_width, mask_grid_size, mask_ratio).mask
         masks.append(mask[0].bool().numpy())
     return masks
-
-
-def resize_to_targets(
-    predictions: Tensor, target_sizes: list[tuple[int, int]] | Tensor | None, name: str
-) -> list[Tensor]:
-    """(B, C, H, W) -> list of (C, height, width), resized bilinearly to target_sizes where given."""
-    if target_sizes is None:
-        return list(predictions)
-    if len(target_sizes) != len(predictions):
-        raise ValueError(
-            f"got {len(target_sizes)} target sizes for {len(predictions)} {name} predictions; pass one (height, width)"
-            " per prediction."
-        )
-    sizes = to_array(target_sizes)
-    if sizes.shape != (len(predictions), 2) or not (sizes == np.floor(sizes)).all() or not (sizes > 0).all():
-        raise ValueError(f"target sizes must be pairs (height, width) of pixels, got {sizes.tolist()}.")
-    return [
-        F.interpolate(prediction[None], size=size, mode="bilinear", align_corners=False)[0]
-        for prediction, size in zip(predictions, sizes.astype(np.int64).tolist(), strict=True)
-    ]

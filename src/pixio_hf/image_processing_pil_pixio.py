@@ -50,5 +50,8 @@ class PixioImageProcessorPil(PixioImageProcessing, PilBackend):
     def _from_numpy(self, values: np.ndarray, device: Any) -> np.ndarray:
         return values
 
+    def _stack(self, views: list[np.ndarray]) -> np.ndarray:
+        return np.stack(views)
+
 
 __all__ = ["PixioImageProcessorKwargs", "PixioImageProcessorPil"]

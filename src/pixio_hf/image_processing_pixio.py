@@ -83,6 +83,9 @@ class PixioImageProcessor(PixioImageProcessing, TorchvisionBackend):
     def _from_numpy(self, values: np.ndarray, device: Any) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(device or "cpu")
 
+    def _stack(self, views: list[Tensor]) -> Tensor:
+        return torch.stack(views)
+
 
 if not is_torchvision_available():
     PixioImageProcessor = PixioImageProcessorPil  # pyright: ignore[reportAssignmentType]

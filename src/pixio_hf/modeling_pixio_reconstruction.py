@@ -3,10 +3,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import initialization as init
+from transformers.utils import logging
 from transformers.utils.generic import ModelOutput, can_return_tuple
 
 from .configuration_pixio import PixioConfig
@@ -19,6 +22,9 @@ from .reconstruction_heads import PoseHead, ScaleHead, ViewDenseHead
 from .reconstruction_losses import reconstruction_loss
 from .view_geometry import RawViews, ViewLabels
 from .view_transformer import PixioViewTransformer
+
+logger = logging.get_logger(__name__)
+WAYS_BACK = ("original_sizes", "photo_to_view", "intrinsics")
 
 
 @dataclass
@@ -142,6 +148,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
             loss_preset: "overall", "v1.1" or "pm_higher".
             dense_size: (height, width) of the maps; `None`: that of the pictures. Labels have this size too. Smaller maps
                 make training cheaper, since the dense head and the loss are most of its cost in a small model.
+            kwargs: of the attention; what else the image processor returns is accepted, and not used.
 
         Returns:
             PixioReconstructionOutput, everything in float32.
@@ -152,6 +159,7 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
         if pixel_values is None:
             raise ValueError("You have to specify pixel_values.")
         self.check_views(pixel_values, view_chunk_size)
+        kwargs = drop_ways_back(kwargs)
         batch_size, num_views, _, *size = pixel_values.shape
         height, width = dense_size or size
         true_views = None if labels is None else ViewLabels.read(labels, (batch_size, num_views, height, width))
@@ -245,11 +253,12 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
     ) -> tuple[Tensor, dict[str, tuple[Tensor, ...] | None]]:
         """Patch features of images, without class tokens: (B * V, C, H, W) -> (B * V, N, D), and the encoder's states."""
         outputs = [self.pixio(images[part], **kwargs) for part in self.chunks(images.shape[0], view_chunk_size)]
+        join = torch.cat if len(outputs) > 1 else itemgetter(0)  # a copy would leave the states without a gradient
         patches = torch.cat([output.last_hidden_state[:, self.config.n_cls_tokens :] for output in outputs])
         states: dict[str, tuple[Tensor, ...] | None] = {}
         for name in ("hidden_states", "attentions"):
             parts = [getattr(output, name) for output in outputs]
-            states[name] = None if parts[0] is None else tuple(map(torch.cat, zip(*parts, strict=True)))
+            states[name] = None if parts[0] is None else tuple(map(join, zip(*parts, strict=True)))
         return patches, states
 
     def encode_geometric_inputs(self, known: Mapping[str, Tensor], encoded: Tensor) -> Tensor:
@@ -279,6 +288,13 @@ class PixioForReconstruction(FreezableEncoder, PixioPreTrainedModel):
             raise ValueError("Give camera_quaternions and camera_translations together.")
         is_metric = known.get("is_metric", torch.ones(encoded.shape[:2], device=encoded.device)).bool()
         return self.geometric_inputs(values, is_metric, given, encoded.shape[2])
+
+
+def drop_ways_back(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword arguments without what the image processor returns beside the pictures; says that cameras are not used."""
+    if kwargs.get("intrinsics") is not None:
+        logger.warning_once("The intrinsics are not used: cameras are predicted. See geometric_inputs of forward.")
+    return {name: value for name, value in kwargs.items() if name not in WAYS_BACK}
 
 
 __all__ = ["PixioForReconstruction", "PixioReconstructionOutput"]

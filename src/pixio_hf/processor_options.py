@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-WHOLE_NUMBERS = ("size_divisor", "mask_grid_size", "patch_size")
+WHOLE_NUMBERS = ("size_divisor", "mask_grid_size", "patch_size", "view_size")
 POSITIVE_NUMBERS = ("depth_scale", "rescale_factor")
 FLAGS = (
     "do_resize",

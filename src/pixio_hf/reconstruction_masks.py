@@ -13,6 +13,32 @@ MIN_PROJECTED_DEPTH = 0.04  # metres
 AGREEMENT_ABSOLUTE, AGREEMENT_RELATIVE = 0.02, 0.02  # metres, and share of the depth
 
 
+def keep_mask(
+    points: Tensor,
+    depth: Tensor,
+    confidence: Tensor,
+    mask_logits: Tensor,
+    confidence_percentile: float | None = None,
+    mask_edges: bool = True,
+) -> Tensor:
+    """True for the points of V views of a scene that are worth keeping: (V, H, W) bool.
+
+    Those that the model calls usable, then those above a percentile of their view's confidence, then those that are at
+    no edge, as seen through the mask so far (docs/specification_reconstruction.md 12).
+
+    Args:
+        points: (V, H, W, 3) world points; all others (V, H, W).
+        confidence_percentile: None: whatever the confidence.
+
+    Raises:
+        ValueError: percentile outside of [0, 100).
+    """
+    mask = mask_logits > 0
+    if confidence_percentile is not None:
+        mask = mask & confident_mask(confidence, confidence_percentile)
+    return mask & ~edge_mask(points, depth, mask) if mask_edges else mask
+
+
 def confident_mask(confidence: Tensor, percentile: float) -> Tensor:
     """True where confidence is above that percentile of its own view: (..., H, W) -> (..., H, W).
 

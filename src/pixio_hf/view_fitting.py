@@ -11,6 +11,8 @@ from math import floor
 import numpy as np
 import PIL.Image
 
+from .image_sizes import nearest_multiple
+
 # (width over height, rounded as in MapAnything) -> (height, width): multiples of 16 with a longer side of 512.
 VIEW_SIZES = {
     0.5: (512, 256),
@@ -26,16 +28,29 @@ VIEW_SIZES = {
 }
 
 
-def choose_view_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+VIEW_SIDE = 512
+"""Longer side of the sizes above."""
+
+
+def choose_view_size(
+    sizes: Sequence[tuple[int, int]], view_size: int = VIEW_SIDE, divisor: int = 16
+) -> tuple[int, int]:
     """Size (height, width) of all views of a scene: the one closest to the mean aspect ratio of its photos.
 
+    Args:
+        view_size: longer side; for another than 512 the table is scaled.
+        divisor: sides are multiples of it.
+
     Raises:
-        ValueError: no photo.
+        ValueError: no photo, or a longer side below the divisor.
     """
     if not sizes:
         raise ValueError("A scene needs at least one photo.")
     ratio = sum(width / height for height, width in sizes) / len(sizes)
-    return VIEW_SIZES[min(VIEW_SIZES, key=lambda key: abs(key - ratio))]
+    height, width = VIEW_SIZES[min(VIEW_SIZES, key=lambda key: abs(key - ratio))]
+    if view_size < divisor:
+        raise ValueError(f"view_size must be at least a patch, {divisor} pixels, got {view_size}.")
+    return tuple(nearest_multiple(side * view_size / VIEW_SIDE, divisor) for side in (height, width))  # pyright: ignore[reportReturnType]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from . import (
     evaluate,
     evaluate_depth,
     evaluate_knn,
+    evaluate_scene,
     evaluate_segmentation,
     export,
     features,
@@ -28,6 +29,7 @@ from . import (
     models,
     push,
     reconstruct,
+    scene,
 )
 from .messages import verbosity
 
@@ -43,6 +45,7 @@ app = typer.Typer(
 app.command("depth", short_help="Metric depth, in millimetres and in colour.")(depth.depth)
 app.command("reconstruct", short_help="Hide most of a photo and fill it in.")(reconstruct.reconstruct)
 app.command("features", short_help="Patch features as colours.")(features.features)
+app.command("scene", short_help="Several photos of one place in 3D.")(scene.scene)
 app.command("demo", short_help="All of it on bundled photos: contact sheet, web page.")(demo.demo)
 app.command("models", short_help="Every short name: size, licence, and whether it is here.")(models.list_models)
 app.command("info", short_help="What a checkpoint is, and which there are.")(info.info)
@@ -53,6 +56,9 @@ evaluate.evaluate_app.command("segmentation", short_help="Mean intersection over
     evaluate_segmentation.evaluate_segmentation
 )
 evaluate.evaluate_app.command("knn", short_help="k-NN accuracy of the class tokens.")(evaluate_knn.evaluate_knn)
+evaluate.evaluate_app.command("scene", short_help="3D reconstruction from several views.")(
+    evaluate_scene.evaluate_scene
+)
 app.command("compare", short_help="Encoders side by side: MAE, DINOv2, DINOv3, Pixio.")(compare.compare)
 app.command("convert", short_help="An original checkpoint as a folder for from_pretrained.")(convert.convert)
 app.command("export", short_help="A model for ONNX Runtime or OpenVINO, verified.")(export.export)

@@ -37,7 +37,7 @@ def check_data(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The data set: its root folder.")],
     out: OutputFolder = Path("data_check"),
     task: Annotated[
-        Literal["depth", "segmentation", "classification"] | None,
+        Literal["depth", "segmentation", "classification", "scene"] | None,
         typer.Option(help="What it is for [default: as its layout shows]."),
     ] = None,
     protocol: Annotated[
@@ -78,6 +78,8 @@ def check_data(
 ) -> None:
     """Check a data set before training: sizes, missing and unreadable files, units, class numbers; a contact sheet.
 
+    Scenes with several views (docs/reconstruction.md) are also checked for cameras that do not fit their depth.
+
     Writes contact_sheet.png (images beside their labels in colours) and report.json (everything found). Exit code 1
     when there are problems.
 
@@ -90,12 +92,19 @@ def check_data(
         check_targets([report_path, sheet_path], out, overwrite)
         from pixio_hf.data.labelled.depth_datasets import adapt_protocol
         from pixio_hf.data.labelled.mask_survey import MaskSurvey, settle_classes
+        from pixio_hf.data.labelled.scene_survey import find_scene_folders
         from pixio_hf.data.labelled.segmentation_datasets import find_segmentation_protocol
         from pixio_hf.data.labelled.surveyed_splits import compare_classes, find_splits, find_task
         from pixio_hf.files import write_bytes, write_json
         from pixio_hf.listings import printable
         from pixio_hf.visualization.contact_sheet import draw_contact_sheet
 
+        if task == "scene" or (task is None and find_scene_folders(folder)):
+            from .check_scenes import check_scenes
+
+            if check_scenes(folder, report_path, sheet_path, limit, group_equal):
+                raise typer.Exit(1)
+            return
         try:
             found_task, rules = find_task(folder, task, protocol), None
             if found_task == "depth":

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -34,6 +34,10 @@ def compare(
     more_models: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models of --models after its first.")
     ] = None,
+    task: Annotated[
+        Literal["depth", "scene"], typer.Option(help="What to compare them in: depth, or 3D from several views.")
+    ] = "depth",
+    num_views: Annotated[int, typer.Option(metavar="N", min=1, help="With --task scene: views of a set.")] = 2,
     heads: Annotated[str, typer.Option(metavar="LIST", help="linear, dpt or linear,dpt.")] = "linear,dpt",
     steps: Annotated[int, typer.Option(metavar="N", min=1, help="Steps that each head is trained for.")] = 1000,
     batch_size: BatchSize = 32,
@@ -76,9 +80,23 @@ def compare(
     \b
     Example:
       pixio-hf compare --models pixio-tiny facebook/vit-mae-base --data synthetic-rooms --heads linear --out table
+      pixio-hf compare --models pixio-tiny facebook/vit-mae-base --task scene --data synthetic-rooms --out table_3d
     """
     models = [*models, *(more_models or [])]
     with plain_errors(*models):
+        if task == "scene":
+            from pixio_hf.evaluation.view_probes import SceneRecipe
+
+            from .compare_scenes import compare_scenes
+
+            check_targets([], out, overwrite)
+            given = {"learning_rate": learning_rate, "num_train": num_train, "num_eval": num_eval}
+            given |= {"image_size": crop_size if crop_size != 256 else None, "dtype": dtype, "seed": seed}
+            chosen = {name: value for name, value in given.items() if value is not None}
+            scene_recipe = SceneRecipe(num_steps=steps, images_per_batch=batch_size, num_views=num_views, **chosen)
+            compare_scenes(models, data, out, scene_recipe, cache_dir, device, overwrite, read_rows)
+            typer.echo(f"Results in {out}")
+            return
         from torch.utils.data import Subset
 
         from pixio_hf.data.labelled.depth_datasets import open_depth_dataset

@@ -16,6 +16,7 @@ from pixio_hf import (
     PixioForDepthEstimation,
     PixioForImageClassification,
     PixioForPreTraining,
+    PixioForReconstruction,
     PixioForSemanticSegmentation,
     PixioModel,
 )
@@ -168,6 +169,57 @@ class PixioDenseDPTTest(PixioCommonTests, unittest.TestCase):
     @unittest.skip(reason="a DPT head taps four blocks; the test allows two")
     def test_num_layers_is_small(self):
         pass
+
+
+class PixioViewsTester(PixioModelTester):
+    """Two scenes of two views for the model of reconstruction."""
+
+    num_views = 2
+
+    def __init__(self, parent):
+        super().__init__(parent)
+        self.encoder_batch_size = self.batch_size * self.num_views
+
+    def get_config(self):
+        config = super().get_config()
+        fields = {
+            "view_hidden_size": 16,
+            "view_num_hidden_layers": 2,
+            "view_num_attention_heads": 2,
+            "view_taps": [0, 1],
+            "reconstruction_neck_hidden_sizes": [8, 8, 8, 8],
+            "reconstruction_fusion_hidden_size": 8,
+            "pose_hidden_size": 8,
+            "scale_hidden_size": 8,
+        }
+        return PixioConfig(**{**config.to_diff_dict(), **fields})
+
+    def prepare_config_and_inputs_for_common(self):
+        size = [self.batch_size, self.num_views, self.num_channels, self.image_size, self.image_size]
+        return self.get_config(), {"pixel_values": floats_tensor(size)}
+
+
+class PixioForReconstructionTest(PixioCommonTests, unittest.TestCase):
+    all_model_classes = (PixioForReconstruction,)
+
+    def setUp(self):
+        self.model_tester = PixioViewsTester(self)
+
+    def _prepare_for_class(self, inputs_dict, model_class, return_labels=False):
+        inputs_dict = ModelTesterMixin._prepare_for_class(self, inputs_dict, model_class, return_labels=return_labels)
+        if return_labels:
+            batch_size, num_views, _, height, width = inputs_dict["pixel_values"].shape
+            camera = torch.tensor([[40.0, 0, width / 2], [0, 40.0, height / 2], [0, 0, 1]], device=torch_device)
+            poses = torch.eye(4, device=torch_device).repeat(batch_size, num_views, 1, 1)
+            poses[:, 1:, 0, 3] = 0.5
+            inputs_dict["labels"] = {
+                "depth": torch.linspace(0.5, 9.5, width, device=torch_device).expand(
+                    batch_size, num_views, height, width
+                ),
+                "intrinsics": camera.expand(batch_size, num_views, 3, 3),
+                "camera_to_world": poses,
+            }
+        return inputs_dict
 
 
 class PixioBackboneTest(BackboneTesterMixin, unittest.TestCase):

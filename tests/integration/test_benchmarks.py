@@ -25,6 +25,10 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
             ["pretraining_step.vs_plain", "pretraining_step.vs_vitmae", "pretraining_step.stochastic_depth"],
         ),
         (
+            "reconstruction.py --views 2 --repeats 1",
+            ["reconstruction.vs_depth_loop_2", "reconstruction.memory_2"],
+        ),
+        (
             "data_loading.py --rounds 1",
             ["data_loading.500x375", "data_loading.1024x768", "data_loading.2048x1536"],
         ),

@@ -4,7 +4,7 @@
 import pytest
 import torch
 
-from pixio_hf import PixioConfig, PixioForReconstruction
+from pixio_hf import PixioConfig, PixioForReconstruction, PixioImageProcessorPil
 from pixio_hf.checkpoint_names import hub_to_memory_name
 from pixio_hf.conversion.key_mapping import hub_to_reference_state, reference_to_hub_state
 from pixio_hf.conversion.reconstruction_names import (
@@ -25,6 +25,7 @@ from pixio_hf.geometry import (
     relative_pose,
 )
 from pixio_hf.metrics.reconstruction import pose_errors, reconstruction_metrics_per_scene
+from pixio_hf.modeling_pixio_reconstruction import PixioReconstructionOutput
 from pixio_hf.reconstruction_losses import LOSS_PRESETS, reconstruction_loss, view_terms
 from pixio_hf.reconstruction_masks import confident_mask, edge_mask, multi_view_confidence
 from pixio_hf.view_geometry import RawViews, ViewGeometry, ViewLabels
@@ -252,6 +253,33 @@ def test_post_processing():
     )
     difference = (agreement - case.tensors["out.multiview_confidence"][0]).abs()
     assert (difference > 1e-3).float().mean() <= 0.002
+
+
+def test_post_processing_of_the_image_processor():
+    case = load("recon_postprocess")
+    raw = read_raw(case)
+    scale = raw.metric_scale()
+    geometry = raw.geometry().scaled(scale)
+    outputs = PixioReconstructionOutput(
+        pointmaps=geometry.world_points,
+        predicted_depth=geometry.z_depth,
+        camera_to_world=pose_matrix(geometry.quaternions, geometry.translations),
+        intrinsics=intrinsics_of_rays(geometry.rays),
+        metric_scale=scale,
+        confidence=raw.confidence(),
+        mask_logits=raw.mask_logits(),
+    )
+    (scene,) = PixioImageProcessorPil().post_process_reconstruction(
+        outputs, confidence_percentile=case.config["confidence_percentile"], mask_edges=True
+    )
+    case.assert_close("out.camera_poses", scene["camera_to_world"][None])
+    case.assert_close("out.intrinsics", scene["intrinsics"][None])
+    expected = case.tensors["out.mask_full"][0, ..., 0]
+    assert (scene["mask"] != expected).float().mean() <= 0.005
+    both = scene["mask"] & expected
+    torch.testing.assert_close(scene["predicted_depth"][both], case.tensors["out.depth_z"][0, ..., 0][both])
+    (scene,) = PixioImageProcessorPil().post_process_reconstruction(outputs, mask_edges=False)
+    assert torch.equal(scene["mask"], case.tensors["out.mask_plain"][0, ..., 0])
 
 
 def test_key_mapping_is_reversible_bit_for_bit():

@@ -5,7 +5,7 @@ import pytest
 import torch
 import transformers
 
-from pixio_hf import PixioForReconstruction
+from pixio_hf import PixioForReconstruction, PixioImageProcessorPil
 from pixio_hf.geometry import pose_matrix, world_to_camera
 from pixio_hf.metrics.reconstruction import ReconstructionMetrics
 from pixio_hf.view_geometry import ViewLabels
@@ -172,3 +172,12 @@ def test_bad_input_is_refused(model, views):
         model(views, labels=labels, loss_preset="v2")
     with pytest.raises(ValueError, match="view_taps must be two increasing"):
         tiny_view_config(view_taps=[2, 9])
+
+
+@torch.no_grad()
+def test_what_the_image_processor_returns_can_be_passed_as_it_is(model):
+    photos = [torch.full((3, 48, 64), 100, dtype=torch.uint8), torch.full((3, 60, 80), 200, dtype=torch.uint8)]
+    processor = PixioImageProcessorPil(view_size=64)
+    inputs = processor([photos], intrinsics=[2 * [[50.0, 50, 32, 24]]], return_tensors="pt")
+    outputs = model(**inputs)
+    torch.testing.assert_close(outputs.pointmaps, model(inputs["pixel_values"]).pointmaps)

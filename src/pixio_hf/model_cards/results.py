@@ -101,8 +101,24 @@ def find_published_depth(hub_id: str, data: str, head_type: str) -> PublishedDep
     return None
 
 
+SCENE_METRICS = {
+    "points_rel": "relative error of points",
+    "points_tau": "points within 3 % (percent)",
+    "pose_auc_5": "pose AUC at 5 degrees (percent)",
+    "depth_rel": "relative error of depth",
+    "scale_rel": "relative error of the metric scale",
+}
+"""Of the first row of RESULTS["pixio-tiny-3d"]["table"], the model itself; the rows after it are baselines."""
+
+
 def measured_results(name: str) -> list[EvalResult]:
     """What we measured on a bundled checkpoint, for the `model-index` of its card."""
+    if name == "pixio-tiny-3d":
+        scores = RESULTS[name]["table"][0]
+        return [
+            _result("image-to-3d", "3D reconstruction from two views", key, metric, float(scores[key]))
+            for key, metric in SCENE_METRICS.items()
+        ]
     task, model, losses = "Metric depth from one image", "pixio_tiny_depth", []
     if name == "pixio-tiny":
         task += f", encoder frozen, DPT head trained for {RESULTS['pixio-tiny-depth']['frozen_steps']} steps"

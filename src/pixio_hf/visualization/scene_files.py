@@ -65,7 +65,7 @@ def encode_glb(shapes: Sequence[Shape], cameras: Sequence[Camera] = (), frustum_
         if len(shape.points):
             kind = "points" if shape.faces is None else "mesh"
             scene.add_geometry(_to_trimesh(trimesh, shape), geom_name=f"{kind}_{index}")
-    depth = frustum_depth or _choose_frustum_depth(shapes)
+    depth = frustum_depth or choose_frustum_depth(shapes)
     for index, camera in enumerate(cameras):
         scene.add_geometry(_outline(trimesh, camera, depth, CAMERA_COLORS[index % 6]), geom_name=f"camera_{index}")
     return scene.export(file_type="glb", tree_postprocessor=_switch_off_lights)
@@ -168,7 +168,7 @@ def _to_linear(colors: np.ndarray) -> np.ndarray:
     return np.rint(255 * linear).astype(np.uint8)[colors]
 
 
-def _choose_frustum_depth(shapes: Sequence[Shape]) -> float:
+def choose_frustum_depth(shapes: Sequence[Shape]) -> float:
     """A twentieth of the extent of most points: outlines stay small beside the scene."""
     points = join_points(list(shapes)).points
     if not len(points):
@@ -177,17 +177,22 @@ def _choose_frustum_depth(shapes: Sequence[Shape]) -> float:
     return max(float(np.linalg.norm(high - low)) / 20, 1e-3)
 
 
-def _outline(trimesh: Any, camera: Camera, depth: float, color: tuple[int, int, int]) -> Any:
-    """Lines from a camera's centre to the corners of its picture, `depth` metres before it, and around the picture."""
+def camera_corners(camera: Camera, depth: float) -> np.ndarray:
+    """A camera's centre and the four corners of its picture `depth` metres before it, in the world: (5, 3)."""
     (focal_x, _, centre_x), (_, focal_y, centre_y), _ = np.asarray(camera.intrinsics, np.float64)
     columns, rows = np.array([0, 1, 1, 0]) * camera.width - 0.5, np.array([0, 0, 1, 1]) * camera.height - 0.5
     directions = np.stack(((columns - centre_x) / focal_x, (rows - centre_y) / focal_y, np.ones(4)), axis=-1)
     corners = np.concatenate((np.zeros((1, 3)), directions * depth))
     pose = np.asarray(camera.camera_to_world, np.float64)
+    return corners @ pose[:3, :3].T + pose[:3, 3]
+
+
+def _outline(trimesh: Any, camera: Camera, depth: float, color: tuple[int, int, int]) -> Any:
+    """Lines from a camera's centre to the corners of its picture, `depth` metres before it, and around the picture."""
     line = trimesh.path.entities.Line
     return trimesh.path.Path3D(
         entities=[line([0, 1, 2, 0]), line([0, 3, 4, 0]), line([2, 3]), line([4, 1])],
-        vertices=(corners @ pose[:3, :3].T + pose[:3, 3]) * TO_GLTF,
+        vertices=camera_corners(camera, depth) * TO_GLTF,
         colors=np.tile(np.array([*_to_linear(np.array(color)), 255], np.uint8), (4, 1)),
         process=False,
     )

@@ -23,7 +23,7 @@ TEMPLATES = sorted((ROOT / "src/pixio_hf/model_cards/templates").glob("*.md"))
 # Names with digits in them, which are no numbers.
 NAMES = re.compile(
     r"arXiv 2512\.15715|arxiv\.org/abs/2512\.15715|Apache-2\.0|apache-2\.0|b?float(16|32)|bf16|delta1|NYUv2|3D|5B model"
-    r"|runs/stage\d|pixio-5b16"
+    r"|runs/stage\d|pixio-5b16|pixio-tiny-3d"
 )
 
 

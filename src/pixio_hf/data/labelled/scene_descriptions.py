@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...cameras import read_intrinsics, read_numbers
 from ...listings import show_path
 from ...text_files import read_json_object
 
@@ -104,7 +105,7 @@ def read_cameras_file(folder: Path) -> SceneDescription:
                 image=_path_of(folder, view, "image", where),
                 depth=_path_of(folder, view, "depth", where) if view.get("depth") is not None else None,
                 mask=_path_of(folder, view, "mask", where) if view.get("mask") is not None else None,
-                intrinsics=check_intrinsics(view.get("intrinsics"), where),
+                intrinsics=read_intrinsics(view.get("intrinsics"), where),
                 camera_to_world=check_pose(view.get("camera_to_world"), "camera_to_world", where),
             )
         )
@@ -149,7 +150,7 @@ def read_scene_meta(folder: Path) -> SceneDescription:
                 image=_path_of(folder, entry, "image" if "image" in entry else "file_path", where),
                 depth=_path_of(folder, entry, depth_key, where),
                 mask=None,
-                intrinsics=check_intrinsics(values, where),
+                intrinsics=read_intrinsics(values, where),
                 camera_to_world=check_pose(entry.get("transform_matrix"), "transform_matrix", where),
                 size=(height, width) if isinstance(height, int) and isinstance(width, int) else None,
             )
@@ -166,31 +167,13 @@ def read_scene_meta(folder: Path) -> SceneDescription:
     return SceneDescription(folder, tuple(frames), is_metric, False, 1.0, covisibility)
 
 
-def check_intrinsics(values: Any, where: str) -> np.ndarray:
-    """A pinhole camera from [fx, fy, cx, cy] or a 3x3 matrix: (3, 3).
-
-    Raises:
-        ValueError: it is neither, or focal lengths are not positive.
-    """
-    array = _numbers(values, "intrinsics", where)
-    if array.shape == (4,):
-        array = np.array([[array[0], 0, array[2]], [0, array[1], array[3]], [0, 0, 1]])
-    if array.shape != (3, 3) or not np.array_equal(array[2], [0, 0, 1]) or array[1, 0] != 0:
-        raise ValueError(f"{where}: intrinsics must be [fx, fy, cx, cy] or a 3x3 pinhole matrix, got {values!r:.200}.")
-    if array[0, 0] <= 0 or array[1, 1] <= 0:
-        raise ValueError(f"{where}: focal lengths must be above 0, got {array[0, 0]} and {array[1, 1]}.")
-    if array[0, 1] != 0:
-        raise ValueError(f"{where}: a camera with skew ({array[0, 1]}) is no pinhole of this model.")
-    return array
-
-
 def check_pose(values: Any, key: str, where: str) -> np.ndarray:
     """A rigid camera-to-world matrix: (4, 4).
 
     Raises:
         ValueError: another shape, or no proper rotation.
     """
-    array = _numbers(values, key, where)
+    array = read_numbers(values, key, where)
     if array.shape != (4, 4) or not np.allclose(array[3], [0, 0, 0, 1], atol=1e-6):
         raise ValueError(f"{where}: {key} must be a 4x4 matrix whose last row is 0 0 0 1.")
     rotation = array[:3, :3]
@@ -200,16 +183,6 @@ def check_pose(values: Any, key: str, where: str) -> np.ndarray:
         raise ValueError(
             f"{where}: {key} mirrors the scene (determinant -1); poses must be of OpenCV's right-handed axes."
         )
-    return array
-
-
-def _numbers(values: Any, key: str, where: str) -> np.ndarray:
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.array(np.nan)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{where}: {key} must hold finite numbers, got {values!r:.200}.")
     return array
 
 

@@ -15,7 +15,7 @@ from ...label_maps import DEPTH_MODES, SEGMENTATION_MODES, read_map, resize_near
 from ...listings import show_path
 from ...map_files import open_map, read_array
 from ...photo_files import load_upright, open_photo
-from ...view_fitting import ViewFit, choose_view_size
+from ...view_fitting import VIEW_SIDE, ViewFit, choose_view_size
 from .scene_descriptions import Frame, SceneDescription, is_scene, read_scene
 from .view_dataset import Views
 
@@ -33,6 +33,7 @@ class SceneFolders:
         names: scenes to take, by their folder's name; None: all that are there.
         min_views: that every scene must have.
         cache_dir: keep what pairs of views have in common in this folder, where a scene does not bring it.
+        longer_side, divisor: without `size`, see `choose_view_size`; None: 512.
 
     Raises:
         ValueError: no scene, one that is missing or has too few views, or a description that is wrong.
@@ -45,6 +46,8 @@ class SceneFolders:
         names: Sequence[str] | None = None,
         min_views: int = 2,
         cache_dir: str | Path | None = None,
+        longer_side: int | None = None,
+        divisor: int = 16,
     ):
         root = Path(root)
         if not root.is_dir():
@@ -66,7 +69,10 @@ class SceneFolders:
                 raise ValueError(
                     f"{show_path(scene.folder)} has {len(scene.frames)} views, fewer than the {min_views} asked for."
                 )
-        self.size = size or choose_view_size([read_size(scene.frames[0]) for scene in self.scenes])
+        if size is None:
+            first_sizes = [read_size(scene.frames[0]) for scene in self.scenes]
+            size = choose_view_size(first_sizes, longer_side or VIEW_SIDE, divisor)
+        self.size = size
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
         self._covisibility: dict[int, np.ndarray] = {}
 

@@ -12,6 +12,7 @@ from pixio_hf.data.labelled.scene_descriptions import read_scene
 from pixio_hf.data.labelled.scene_folders import SceneFolders
 from pixio_hf.data.labelled.view_dataset import ViewDataset
 from pixio_hf.synthetic.views import render_views
+from tests.scene_files import write_scene
 
 SIZE = 64
 
@@ -19,67 +20,6 @@ SIZE = 64
 @pytest.fixture(scope="module")
 def rendered():
     return render_views(20_000_003, 3, SIZE)
-
-
-def write_scene(folder, views, depth_ending=".npy", with_meta=False):
-    """A scene as a folder, with cameras.json or as MapAnything's conversion writes it."""
-    (folder / "images").mkdir(parents=True)
-    (folder / "depth").mkdir()
-    entries = []
-    for view in range(len(views.images)):
-        name = f"{view:06d}"
-        PIL.Image.fromarray(views.images[view].permute(1, 2, 0).numpy()).save(folder / "images" / f"{name}.png")
-        depth = views.depth[view].numpy()
-        if depth_ending == ".npy":
-            np.save(folder / "depth" / f"{name}.npy", depth)
-        else:
-            millimetres = (depth.clip(0) * 1000).round().astype(np.uint16)
-            PIL.Image.fromarray(millimetres).save(folder / "depth" / f"{name}.png")
-        entries.append((name, views.intrinsics[view], views.camera_to_world[view]))
-    if with_meta:
-        frames = [
-            {
-                "frame_name": name,
-                "file_path": f"images/{name}.png",
-                "image": f"images/{name}.png",
-                "depth": f"depth/{name}{depth_ending}",
-                "transform_matrix": pose.tolist(),
-                "fl_x": camera[0, 0].item(),
-                "fl_y": camera[1, 1].item(),
-                "cx": camera[0, 2].item(),
-                "cy": camera[1, 2].item(),
-            }
-            for name, camera, pose in entries
-        ]
-        content = {
-            "scene_name": folder.name,
-            "camera_model": "PINHOLE",
-            "camera_convention": "opencv",
-            "scale_type": "metric",
-            "h": SIZE,
-            "w": SIZE,
-            "frames": frames,
-            "scene_modalities": {},
-            "frame_modalities": {"depth": {"frame_key": "depth", "format": "depth"}},
-        }
-        (folder / "scene_meta.json").write_text(json.dumps(content))
-        return content
-    content = {
-        "unit": "metre",
-        "is_synthetic": True,
-        "depth_scale": 1.0 if depth_ending == ".npy" else 0.001,
-        "views": [
-            {
-                "image": f"images/{name}.png",
-                "depth": f"depth/{name}{depth_ending}",
-                "intrinsics": [camera[0, 0].item(), camera[1, 1].item(), camera[0, 2].item(), camera[1, 2].item()],
-                "camera_to_world": pose.tolist(),
-            }
-            for name, camera, pose in entries
-        ],
-    }
-    (folder / "cameras.json").write_text(json.dumps(content))
-    return content
 
 
 @pytest.mark.parametrize(("ending", "tolerance"), [(".npy", 0.0), (".png", 5.1e-4)])
