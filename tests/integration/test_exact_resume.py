@@ -57,7 +57,7 @@ def arguments(workplace: Path, name: str, **changes) -> dict:
         "output_dir": str(workplace / name),
         "model": str(workplace / "start"),
         "dataset": str(workplace / "shards"),
-        "num_steps": NUM_STEPS,
+        "max_steps": NUM_STEPS,
         "warmup_steps": 2,
         "batch_size": 2,
         "gradient_accumulation_steps": 2,
