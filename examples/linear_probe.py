@@ -116,7 +116,7 @@ def encode(model: Any, parts: Sequence[tuple[Any, int | None]], args: ProbeArgum
 def draw_held_out(parts: Sequence[tuple[Any, int | None]], logits: Tensor, labels: Tensor, names: list[str]) -> bytes:
     """PNG with held-out images from all over the set, and what the classifier says of each."""
     indices = np.unique(np.linspace(0, len(labels) - 1, NUM_SHOWN).astype(int)).tolist()
-    items = ConcatDataset([part for part, _ in parts])
+    items: Any = ConcatDataset([part for part, _ in parts])
     images = [np.asarray(center_crop(items[index]["image"], SHOWN_SIDE)) for index in indices]
     truth = [names[number] for number in labels[indices].tolist()]
     return draw_classified(images, truth, logits[indices], names)

@@ -229,7 +229,7 @@ def main(args: PretrainingArguments) -> None:
     record = RunRecord(output_dir, first_step, accelerator.is_main_process)
 
     model.train()
-    sum_of_losses, pixel_values, outputs = 0.0, None, None  # the last two of the newest pass, for the panel
+    sum_of_losses, newest_pass = 0.0, cast(Any, None)  # images and outputs, for the panel
     progress = tqdm(
         total=recipe.max_steps, initial=first_step, disable=not accelerator.is_main_process, desc="pre-training"
     )
@@ -249,6 +249,7 @@ def main(args: PretrainingArguments) -> None:
                 with accelerator.autocast():
                     outputs = forward(pixel_values, noise=noise)
                 accelerator.backward(outputs.loss)
+            newest_pass = pixel_values, outputs
             step_loss += outputs.loss.detach() / args.gradient_accumulation_steps
         # Of all processes, so that all stop together; an infinite limit measures the gradient without clipping it.
         loss = reduce_number(accelerator, step_loss, "mean")
@@ -273,8 +274,8 @@ def main(args: PretrainingArguments) -> None:
             record.train(done, values)
             progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
         if (done % args.panel_steps == 0 or done == recipe.max_steps) and accelerator.is_main_process:
-            whole = accelerator.unwrap_model(model)
-            save_panel(output_dir, done, partial(draw_training_images, whole, pixel_values, outputs, done))
+            drawn = (accelerator.unwrap_model(model), *newest_pass, done)
+            save_panel(output_dir, done, partial(draw_training_images, *drawn))
         if done % recipe.save_steps == 0 or done == recipe.max_steps:
             save_run(accelerator, loader, output_dir, done)
     progress.close()

@@ -152,7 +152,7 @@ def test_what_cannot_work_is_refused_and_leaves_no_folder(workplace, monkeypatch
 def test_evaluation_prints_a_row_per_predictor_and_number_of_views(workplace, monkeypatch, capsys):
     module = load_module(monkeypatch, SCRIPT.with_name("evaluate_views.py"))
     start, report = str(workplace / "start"), workplace / "report.json"
-    arguments = {"model": start, "num_views": [2, 3], "output": str(report)}
+    arguments = {"model": start, "num_views": [2, 3], "output_file": str(report)}
     module.main(module.EvaluationArguments(**arguments, smoke=True, depth_model="pixio-tiny-depth"))
     table = capsys.readouterr().out
     assert len([line for line in table.splitlines() if line.startswith("|")]) == 2 + 6
