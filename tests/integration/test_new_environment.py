@@ -90,6 +90,7 @@ def test_lines_of_the_card_in_a_new_environment(installed, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_the_command_in_a_new_environment(installed, tmp_path):
     """What one tries first, outside of the checkout: demo, depth, convert, push --dry-run."""
     PIL.Image.new("RGB", (96, 64), "tan").save(tmp_path / "photo.png")

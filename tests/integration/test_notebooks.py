@@ -28,7 +28,7 @@ def test_the_file_is_small_and_says_what_it_is(path):
     nbformat.validate(notebook)
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.cells[0].source.startswith("# ")
-    assert 'find_spec("pixio_hf") is None' in notebook.cells[2].source, "installs itself where that is needed"
+    assert any("pip install" in cell.source for cell in notebook.cells[:4]), "says how to install what it needs"
     shown = notebook.cells and [str(output) for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not any(word in output for output in shown for word in ("/home/", "/work/", "/root/", "/tmp/", "Traceback"))
 
