@@ -10,7 +10,7 @@ LOWEST_STAMP := $(LOWEST)/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo docs pictures test test-fast test-lowest lint lock bench cards clean setup
+.PHONY: demo docs pictures test test-fast test-lowest lint lock bench cards dist clean setup
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -66,6 +66,12 @@ bench: $(STAMP)
 cards: $(STAMP)
 	$(BIN)/python conversion/render_cards.py
 
+# Wheel and source distribution of the version in pyproject.toml; docs/releasing.md says what comes before and after.
+dist: $(STAMP)
+	rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	@ls -l dist
+
 # Newest versions that pyproject.toml admits, for every platform; no index address is written into the file.
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 --no-emit-index-url \
@@ -73,4 +79,4 @@ lock: $(STAMP)
 	@sed -i '1i # Newest versions that pyproject.toml admits, made by `make lock`. Constraints for `make`; users of the package are not bound by them.' requirements.lock
 
 clean:
-	rm -rf $(VENV) $(LOWEST) demo .cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) demo dist .cache .pytest_cache .ruff_cache .import_linter_cache

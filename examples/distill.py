@@ -26,7 +26,7 @@ held-out rooms, after 500 of the 600 steps, 0.0165 (class tokens 0.0058, patches
 place scores 0.167 there.
 """
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,10 +48,12 @@ from pixio_hf.masking import num_mask_blocks
 from pixio_hf.modeling_pixio_distillation import PixioForDistillation
 from pixio_hf.script_exit import run_script
 from pixio_hf.training.checkpointing import folder_of_run, resume_run, save_run
-from pixio_hf.training.distillation_recipes import RECIPES, DistillationRecipe
+from pixio_hf.training.distillation_recipes import RECIPES, DistillationRecipe, choose_recipe
 from pixio_hf.training.distributed import check_num_processes, keep_loss_in_float32, save_whole_model
-from pixio_hf.training.optimization import absolute_learning_rate, warmup_cosine, weight_decay_groups
+from pixio_hf.training.monitoring import choose_tracker
+from pixio_hf.training.optimization import absolute_learning_rate, fit_warmup, warmup_cosine, weight_decay_groups
 from pixio_hf.training.teachers import DistillationTeacher, load_teacher
+from pixio_hf.visualization.curves import RunRecord
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ class DistillationArguments:
     mask_ratio: float | None = field(default=None, metadata={"help": "Like the next six, defaults to the recipe's."})
     mask_grid_size: int | None = None
     drop_path_rate: float | None = None
-    num_steps: int | None = field(default=None, metadata={"help": "Optimizer steps."})
-    warmup_steps: int | None = field(default=None, metadata={"help": "Steps of linear warm-up."})
+    max_steps: int | None = field(default=None, metadata={"help": "Optimizer steps."})
+    warmup_steps: float | None = field(default=None, metadata={"help": "Linear; below 1: a share of the run."})
     batch_size: int | None = field(default=None, metadata={"help": "Images per process and forward pass."})
     gradient_accumulation_steps: int = field(default=1, metadata={"help": "Forward passes per optimizer step."})
     base_learning_rate: float | None = field(default=None, metadata={"help": "Rate at a total batch of 256."})
@@ -104,19 +106,10 @@ class DistillationArguments:
     num_workers: int = 0
     save_dtype: str = field(default="float32", metadata={"help": "float32 or bfloat16, of the saved students."})
     seed: int = 0
+    report_to: str = field(default="tensorboard", metadata={"help": "tensorboard, wandb, trackio or none."})
     logging_steps: int = 50
     save_steps: int = 500
     smoke: bool = field(default=False, metadata={"help": "Two steps of a very small student, to see that it runs."})
-
-
-def choose_recipe(args: DistillationArguments) -> DistillationRecipe:
-    """The named recipe with the arguments that were given."""
-    if args.recipe not in RECIPES:
-        raise ValueError(f"Unknown recipe {args.recipe!r}; choose one of {', '.join(RECIPES)}.")
-    given = {
-        item.name: value for item in fields(DistillationRecipe) if (value := getattr(args, item.name)) is not None
-    }
-    return replace(RECIPES[args.recipe], **{**given, **({"num_steps": 2, "batch_size": 4} if args.smoke else {})})
 
 
 def name_students(sources: list[str]) -> list[str]:
@@ -156,8 +149,9 @@ def view_of_students(images: torch.Tensor, image_size: int) -> torch.Tensor:
 
 
 def main(args: DistillationArguments) -> None:
-    output_dir = Path(args.output_dir)
-    recipe = choose_recipe(args)
+    output_dir, tracker = Path(args.output_dir), choose_tracker(args.report_to)
+    given = {**asdict(args), **({"max_steps": 2, "batch_size": 4} if args.smoke else {})}
+    recipe = choose_recipe(args.recipe, given)
     sources = args.student or (["pixio-tiny"] if args.smoke else [])
     names = name_students(sources)
     final = output_dir / "students"
@@ -169,7 +163,7 @@ def main(args: DistillationArguments) -> None:
     accelerator = Accelerator(
         mixed_precision=args.mixed_precision,
         gradient_accumulation_steps=args.gradient_accumulation_steps,
-        log_with="tensorboard",
+        log_with=tracker,
         project_config=ProjectConfiguration(project_dir=str(output_dir)),
     )
     check_num_processes(accelerator)
@@ -217,18 +211,21 @@ def main(args: DistillationArguments) -> None:
     first_step = resume_run(accelerator, loader, output_dir, "data", {"students": names})
 
     settings = {**asdict(args), **asdict(recipe), "student": " ".join(sources)}
-    accelerator.init_trackers("tensorboard", {name: value for name, value in settings.items() if value is not None})
+    settings = {name: value for name, value in settings.items() if value is not None}
+    warmup = fit_warmup(recipe.warmup_steps, recipe.max_steps, accelerator.print)
+    accelerator.init_trackers("distillation", settings)
+    record = RunRecord(output_dir, first_step, accelerator.is_main_process)
 
     losses = ("loss", "loss_cls", "loss_patch")
     running = torch.zeros(len(names), len(losses), device=accelerator.device)
     progress = tqdm(
-        total=recipe.num_steps, initial=first_step, disable=not accelerator.is_main_process, desc="distillation"
+        total=recipe.max_steps, initial=first_step, disable=not accelerator.is_main_process, desc="distillation"
     )
     for student in students:
         student.train()
-    batches = iter(loader)
-    for step in range(first_step, recipe.num_steps):
-        rate = warmup_cosine(step, learning_rate, args.min_learning_rate, recipe.warmup_steps, recipe.num_steps)
+    batches, logging_steps = iter(loader), min(args.logging_steps, recipe.max_steps)
+    for step in range(first_step, recipe.max_steps):
+        rate = warmup_cosine(step, learning_rate, args.min_learning_rate, warmup, recipe.max_steps)
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = rate
         for _ in range(args.gradient_accumulation_steps):
@@ -264,17 +261,18 @@ def main(args: DistillationArguments) -> None:
                     running[index] += means / args.gradient_accumulation_steps
         progress.update()
         done = step + 1
-        if done % args.logging_steps == 0:
-            rows = (running / min(args.logging_steps, done - first_step)).tolist()
+        if done % logging_steps == 0:
+            rows = (running / min(logging_steps, done - first_step)).tolist()
             logged = {
                 f"{name}/{loss}": value
                 for name, row in zip(names, rows, strict=True)
                 for loss, value in zip(losses, row, strict=True)
             }
             accelerator.log({**logged, "learning_rate": rate}, step=done)
+            record.train(done, {**logged, "learning_rate": rate})
             progress.set_postfix({name: f"{row[0]:.4f}" for name, row in zip(names, rows, strict=True)})
             running.zero_()
-        if done % args.save_steps == 0 and done < recipe.num_steps:
+        if done % args.save_steps == 0 and done < recipe.max_steps:
             save_run(accelerator, loader, output_dir, done, "data", {"students": names})
     progress.close()
 
@@ -285,7 +283,9 @@ def main(args: DistillationArguments) -> None:
             save_whole_model(accelerator, student, PixioModel, folder / name, dtype, prefix="pixio.")
             if accelerator.is_main_process:
                 processor.save_pretrained(folder / name)
+                record.write_card(folder / name, "distilled", args.teacher, args.dataset, settings, f"{name}/")
     accelerator.print(f"Saved {', '.join(names)} in {final}")
+    record.finish()
     accelerator.end_training()
 
 

@@ -14,6 +14,7 @@ kill it at any time; the same command continues from the last checkpoint.
 """
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,11 +41,13 @@ from pixio_hf.training.checkpointing import check_same_run, find_shared_checkpoi
 from pixio_hf.training.distributed import seed_pass
 from pixio_hf.training.ema import WeightAverage
 from pixio_hf.training.monitoring import choose_tracker
-from pixio_hf.training.optimization import warmup_polynomial
+from pixio_hf.training.optimization import fit_warmup, warmup_polynomial
+from pixio_hf.visualization.curves import RunRecord
+from pixio_hf.visualization.training_panels import draw_validation, save_panel
 
 
 def main(args: FineTuningArguments) -> None:
-    task, tracker = open_task(args), choose_tracker("tensorboard")
+    tracker, task = choose_tracker(args.report_to), open_task(args)
     on_cpu = not torch.accelerator.is_available()
     num_processes = PartialState(cpu=on_cpu).num_processes
     task.open_data(num_processes)
@@ -54,7 +57,7 @@ def main(args: FineTuningArguments) -> None:
     )
     accelerator = Accelerator(
         cpu=on_cpu,
-        mixed_precision="bf16" if args.bf16 else "no",
+        mixed_precision=args.mixed_precision,
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=num_passes, sync_with_dataloader=False),
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=args.seed),
         log_with=tracker,
@@ -95,21 +98,25 @@ def main(args: FineTuningArguments) -> None:
         checkpoint, first_step = found
         accelerator.load_state(str(checkpoint))
         accelerator.print(f"Resuming from {checkpoint}")
-    accelerator.init_trackers("tensorboard")
+    accelerator.init_trackers("fine-tuning", task.plain_settings)
+    lines = {task.metric: task.best_constant}
+    record = RunRecord(output_dir, first_step, accelerator.is_main_process, lines=lines)
 
     if first_step == 0 and has_trained_head:  # further training may not improve it
         with accelerator.autocast():
             metrics = task.evaluate(model)
         if accelerator.is_main_process:
             best.offer(0, metrics, trained)
+        record.evaluate(0, metrics)
 
     batches = endless_batches(loader, views, first_step * num_passes)
-    warmup_steps = int(recipe.warmup_ratio * num_steps)
+    warmup = fit_warmup(recipe.warmup_steps, num_steps, accelerator.print)
     running_loss = torch.zeros((), device=accelerator.device)
     progress = tqdm(total=num_steps, initial=first_step, disable=not accelerator.is_main_process, desc="fine-tuning")
+    logging_steps = min(args.logging_steps, num_steps)
     wrapped.train()
     for step in range(first_step, num_steps):
-        factor = warmup_polynomial(step, 1.0, warmup_steps, num_steps)
+        factor = warmup_polynomial(step, 1.0, warmup, num_steps)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         for index in range(num_passes):
@@ -130,10 +137,12 @@ def main(args: FineTuningArguments) -> None:
             average.update()
         progress.update()
         done = step + 1
-        if done % args.logging_steps == 0:
+        if done % logging_steps == 0:
             mean_loss = cast(torch.Tensor, accelerator.reduce(running_loss, "mean")).item()
-            mean_loss /= min(args.logging_steps, done - first_step)
-            accelerator.log({"loss": mean_loss, "learning_rate": rates[0] * factor}, step=done)
+            mean_loss /= min(logging_steps, done - first_step)
+            values = {"loss": mean_loss, "learning_rate": rates[0] * factor}
+            accelerator.log(values, step=done)
+            record.train(done, values)
             progress.set_postfix(loss=f"{mean_loss:.4f}")
             running_loss.zero_()
         if done % eval_steps == 0 or done == num_steps:
@@ -142,6 +151,8 @@ def main(args: FineTuningArguments) -> None:
                     metrics = task.evaluate(model)
                 if accelerator.is_main_process:
                     best.offer(done, metrics, trained)
+                    save_panel(output_dir, done, partial(draw_validation, task.name, model, *task.shown, done))
+            record.evaluate(done, metrics)
             numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
             accelerator.log({f"eval_{name}": value for name, value in numbers.items()}, step=done)
             wrapped.train()
@@ -157,6 +168,7 @@ def main(args: FineTuningArguments) -> None:
     accelerator.end_training()
     if accelerator.is_main_process:
         task.finish(trained, best)
+        record.finish()
     if lock is not None:
         lock.close()
 

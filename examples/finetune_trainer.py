@@ -43,16 +43,18 @@ from pixio_hf.finetuning.best_checkpoint import BestWeights
 from pixio_hf.finetuning.recipes import count_steps, share_batch
 from pixio_hf.finetuning.starting_model import make_optimizer, select_trainable
 from pixio_hf.finetuning.tasks import open_task
-from pixio_hf.finetuning.trainer import ProtocolTrainer, find_complete_checkpoint
+from pixio_hf.finetuning.trainer import LossCallback, ProtocolTrainer
 from pixio_hf.script_exit import run_script
-from pixio_hf.training.checkpointing import check_same_run, lock_output_dir
+from pixio_hf.training.checkpointing import check_same_run, find_last_checkpoint, lock_output_dir
 from pixio_hf.training.ema import WeightAverage
 from pixio_hf.training.monitoring import choose_tracker
-from pixio_hf.training.optimization import warmup_polynomial
+from pixio_hf.training.optimization import fit_warmup, warmup_polynomial
+from pixio_hf.visualization.curves import RunRecord
+from pixio_hf.visualization.training_panels import draw_validation, save_panel
 
 
 def main(args: FineTuningArguments) -> None:
-    task, tracker = open_task(args), choose_tracker("tensorboard")
+    tracker, task = choose_tracker(args.report_to), open_task(args)
     on_cpu = not torch.accelerator.is_available()
     state = PartialState(cpu=on_cpu)
     task.open_data(state.num_processes)
@@ -74,13 +76,14 @@ def main(args: FineTuningArguments) -> None:
         label_names=["labels"],
         max_grad_norm=recipe.max_grad_norm,
         use_cpu=on_cpu,
-        bf16=args.bf16,
+        bf16=args.mixed_precision == "bf16",
         eval_strategy="steps",
         eval_steps=eval_steps,
         save_steps=eval_steps,
         save_total_limit=2,
         logging_steps=min(args.logging_steps, num_steps),
-        report_to=tracker,
+        report_to=tracker or "none",
+        project="pixio-hf",  # of trackio
         seed=args.seed,
         data_seed=args.seed,
     )
@@ -95,9 +98,20 @@ def main(args: FineTuningArguments) -> None:
         check_same_run(output_dir, task.settings)
     trained = select_trainable(model, args, recipe, training_args.device, state.num_processes)
     optimizer = make_optimizer(trained, recipe)
-    warmup_steps = int(recipe.warmup_ratio * num_steps)
-    schedule = partial(warmup_polynomial, learning_rate=1.0, warmup_steps=warmup_steps, total_steps=num_steps)
+    warmup = fit_warmup(recipe.warmup_steps, num_steps, print if state.is_main_process else None)
+    schedule = partial(warmup_polynomial, learning_rate=1.0, warmup_steps=warmup, total_steps=num_steps)
     best = BestWeights(output_dir / "best", task.metric)
+    found = find_last_checkpoint(output_dir)
+    checkpoint, first_step = (str(found[0]), found[1]) if found else (None, 0)
+    record = RunRecord(output_dir, first_step, state.is_main_process, lines={task.metric: task.best_constant})
+
+    def evaluate(model: Any) -> dict[str, Any]:
+        metrics, step = task.evaluate(model), trainer.state.global_step
+        record.evaluate(step, metrics)
+        if state.is_main_process:
+            save_panel(output_dir, step, partial(draw_validation, task.name, model, *task.shown, step))
+        return metrics
+
     trainer = ProtocolTrainer(
         model=trained,
         args=training_args,
@@ -105,11 +119,11 @@ def main(args: FineTuningArguments) -> None:
         train_dataset=views,
         eval_dataset=task.val_items,
         optimizers=(optimizer, LambdaLR(optimizer, schedule)),
-        evaluate_model=task.evaluate,
+        evaluate_model=evaluate,
         best=best,
         average=WeightAverage(trained, args.ema_decay) if args.ema_decay else None,
+        callbacks=[LossCallback(record.train)],
     )
-    checkpoint = find_complete_checkpoint(output_dir)
     if checkpoint is None and has_trained_head:
         trainer.evaluate()  # further training may not improve it
     trainer.train(resume_from_checkpoint=checkpoint)
@@ -117,6 +131,7 @@ def main(args: FineTuningArguments) -> None:
         trainer.evaluate()
     if state.is_main_process:
         task.finish(trained, best)
+        record.finish()
     if lock is not None:
         lock.close()
 

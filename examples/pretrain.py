@@ -20,6 +20,7 @@ Hardware, time and result of the bundled pixio-tiny stand in model_cards/pixio-t
 
 import math
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,9 +53,11 @@ from pixio_hf.training.distributed import (
     save_whole_model,
 )
 from pixio_hf.training.monitoring import ThroughputMeter, choose_tracker
-from pixio_hf.training.optimization import absolute_learning_rate, warmup_cosine, weight_decay_groups
+from pixio_hf.training.optimization import absolute_learning_rate, fit_warmup, warmup_cosine, weight_decay_groups
 from pixio_hf.training.pretraining_recipes import RECIPES, PretrainingRecipe, choose_recipe
-from pixio_hf.visualization.reconstruction import save_reconstruction_panel
+from pixio_hf.visualization.curves import RunRecord
+from pixio_hf.visualization.reconstruction import draw_training_images
+from pixio_hf.visualization.training_panels import save_panel
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,8 @@ class PretrainingArguments:
     min_histogram_score: float | None = field(default=None, metadata={"help": "0: no threshold."})
     min_resolution: int | None = field(default=None, metadata={"help": "In pixels; 0: no threshold."})
     soft_sampling: bool | None = field(default=None, metadata={"help": "Prefer images that are hard to reconstruct."})
-    num_steps: int | None = field(default=None, metadata={"help": "Optimizer steps."})
-    warmup_steps: int | None = field(default=None, metadata={"help": "Steps of linear warm-up."})
+    max_steps: int | None = field(default=None, metadata={"help": "Optimizer steps."})
+    warmup_steps: float | None = field(default=None, metadata={"help": "Linear; below 1: a share of the run."})
     batch_size: int | None = field(default=None, metadata={"help": "Images per process and forward pass."})
     gradient_accumulation_steps: int = field(default=1, metadata={"help": "Forward passes per optimizer step."})
     base_learning_rate: float | None = field(default=None, metadata={"help": "Rate at a total batch of 256."})
@@ -126,7 +129,7 @@ class PretrainingArguments:
 
 
 # What --smoke changes of the recipe, and of the preset.
-SMOKE_RECIPE = {"num_steps": 2, "warmup_steps": 1, "batch_size": 4, "dataset": "synthetic-rooms", "num_workers": 0}
+SMOKE_RECIPE = {"max_steps": 2, "warmup_steps": 1, "batch_size": 4, "dataset": "synthetic-rooms", "num_workers": 0}
 SMOKE_RECIPE |= {"min_histogram_score": 0, "min_resolution": 0, "soft_sampling": False}
 SMOKE_SIZES = {
     "hidden_size": 28,
@@ -156,9 +159,10 @@ def build_model(args: PretrainingArguments, recipe: PretrainingRecipe) -> tuple[
 
 def main(args: PretrainingArguments) -> None:
     require_positive(
-        args, "num_steps", "batch_size", "gradient_accumulation_steps", "logging_steps", "save_steps", "panel_steps"
+        args, "max_steps", "batch_size", "gradient_accumulation_steps", "logging_steps", "save_steps", "panel_steps"
     )
     given = {name: value for name, value in asdict(args).items() if value is not None}
+    tracker = choose_tracker(args.report_to)
     recipe = choose_recipe(args.recipe, {**(SMOKE_RECIPE if args.smoke else {}), **given})
     tests = CurationTests(recipe.min_histogram_score, recipe.min_resolution, recipe.soft_sampling)
     keep = open_curation(str(recipe.dataset), args.statistics, tests)
@@ -166,7 +170,7 @@ def main(args: PretrainingArguments) -> None:
     accelerator = Accelerator(
         mixed_precision=args.mixed_precision,
         gradient_accumulation_steps=args.gradient_accumulation_steps,
-        log_with=choose_tracker(args.report_to),
+        log_with=tracker,
         project_config=ProjectConfiguration(project_dir=str(output_dir)),
     )
     check_num_processes(accelerator)
@@ -177,7 +181,6 @@ def main(args: PretrainingArguments) -> None:
     set_seed(args.seed, device_specific=True)  # for stochastic depth
     config = model.config
     num_blocks = num_mask_blocks(config.patch_grid_size, config.patch_grid_size, config.mask_grid_size)
-
     options = StreamOptions(
         config.image_size,
         seed=args.seed,
@@ -218,20 +221,22 @@ def main(args: PretrainingArguments) -> None:
     settings |= {"total_batch_size": total_batch_size, "learning_rate": learning_rate}
     settings = {name: value for name, value in settings.items() if value is not None}
     accelerator.print(origin, ", ".join(f"{name} {value}" for name, value in settings.items()), sep="\n")
+    warmup = fit_warmup(recipe.warmup_steps, recipe.max_steps, accelerator.print)
     accelerator.init_trackers("pretraining", settings)
 
     lock = lock_output_dir(output_dir) if accelerator.is_main_process else None
     first_step = resume_run(accelerator, loader, output_dir)
+    record = RunRecord(output_dir, first_step, accelerator.is_main_process)
 
     model.train()
-    sum_of_losses = 0.0
-    pixel_values = outputs = None  # of the newest pass, for the panel
+    sum_of_losses, newest_pass = 0.0, cast(Any, None)  # images and outputs, for the panel
     progress = tqdm(
-        total=recipe.num_steps, initial=first_step, disable=not accelerator.is_main_process, desc="pre-training"
+        total=recipe.max_steps, initial=first_step, disable=not accelerator.is_main_process, desc="pre-training"
     )
     batches, meter = iter(loader), ThroughputMeter(images_per_pass)
-    for step in range(first_step, recipe.num_steps):
-        rate = warmup_cosine(step, learning_rate, recipe.min_learning_rate, recipe.warmup_steps, recipe.num_steps)
+    logging_steps = min(args.logging_steps, recipe.max_steps)
+    for step in range(first_step, recipe.max_steps):
+        rate = warmup_cosine(step, learning_rate, recipe.min_learning_rate, warmup, recipe.max_steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
         step_loss = torch.zeros((), device=accelerator.device)
@@ -244,6 +249,7 @@ def main(args: PretrainingArguments) -> None:
                 with accelerator.autocast():
                     outputs = forward(pixel_values, noise=noise)
                 accelerator.backward(outputs.loss)
+            newest_pass = pixel_values, outputs
             step_loss += outputs.loss.detach() / args.gradient_accumulation_steps
         # Of all processes, so that all stop together; an infinite limit measures the gradient without clipping it.
         loss = reduce_number(accelerator, step_loss, "mean")
@@ -260,18 +266,17 @@ def main(args: PretrainingArguments) -> None:
         sum_of_losses += loss
         progress.update()
         done = step + 1
-        if done % args.logging_steps == 0:
-            mean_loss, sum_of_losses = sum_of_losses / min(args.logging_steps, done - first_step), 0.0
+        if done % logging_steps == 0:
+            mean_loss, sum_of_losses = sum_of_losses / min(logging_steps, done - first_step), 0.0
             values = {"loss": mean_loss, "learning_rate": rate, "grad_norm": grad_norm, **meter.read()}
             values["damaged_samples"] = reduce_number(accelerator, loader.num_damaged, "sum")
             accelerator.log(values, step=done)
+            record.train(done, values)
             progress.set_postfix({name: f"{value:.3g}" for name, value in values.items()})
-        if done % args.panel_steps == 0 and accelerator.is_main_process:
-            assert pixel_values is not None
-            assert outputs is not None
-            panel = output_dir / "panels" / f"step-{done:07d}.png"
-            save_reconstruction_panel(accelerator.unwrap_model(model), pixel_values[:6], outputs, panel)
-        if done % recipe.save_steps == 0 or done == recipe.num_steps:
+        if (done % args.panel_steps == 0 or done == recipe.max_steps) and accelerator.is_main_process:
+            drawn = (accelerator.unwrap_model(model), *newest_pass, done)
+            save_panel(output_dir, done, partial(draw_training_images, *drawn))
+        if done % recipe.save_steps == 0 or done == recipe.max_steps:
             save_run(accelerator, loader, output_dir, done)
     progress.close()
 
@@ -284,7 +289,9 @@ def main(args: PretrainingArguments) -> None:
         if accelerator.is_main_process:
             processor = PixioImageProcessor(size={"height": config.image_size, "width": config.image_size})
             processor.save_pretrained(folder)
+            record.write_card(folder, "pretraining", args.model, str(recipe.dataset), settings)
     accelerator.print(f"Saved {final}")
+    record.finish()
     accelerator.end_training()
     if lock is not None:
         lock.close()

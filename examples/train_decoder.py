@@ -14,11 +14,12 @@ processor time. Held-out masked-pixel loss (128 rooms of evaluate_reconstruction
 mean visible colour gives 1.119. Its pictures show the colours of walls and floors, hardly any objects.
 
     python examples/train_decoder.py --model pixio-tiny --reset_decoder True --num_scenes 1024 \
-        --cache_dir cache --num_steps 200 --warmup_steps 20 --batch_size 32 --base_learning_rate 1.2e-2 \
+        --cache_dir cache --max_steps 200 --warmup_steps 20 --batch_size 32 --base_learning_rate 1.2e-2 \
         --attn_implementation eager --output_dir runs/tiny-decoder
 """
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,8 +39,11 @@ from pixio_hf.masking import num_mask_blocks
 from pixio_hf.script_exit import require_positive, run_script
 from pixio_hf.training.checkpointing import folder_of_run, lock_output_dir, resume_run, save_run
 from pixio_hf.training.distributed import check_num_processes
-from pixio_hf.training.optimization import absolute_learning_rate, warmup_cosine, weight_decay_groups
-from pixio_hf.visualization.reconstruction import save_reconstruction_panel
+from pixio_hf.training.monitoring import choose_tracker
+from pixio_hf.training.optimization import absolute_learning_rate, fit_warmup, warmup_cosine, weight_decay_groups
+from pixio_hf.visualization.curves import RunRecord
+from pixio_hf.visualization.reconstruction import draw_training_images
+from pixio_hf.visualization.training_panels import save_panel
 
 DECODER_SIZES = ("decoder_hidden_size", "decoder_num_hidden_layers", "decoder_num_attention_heads")
 
@@ -69,8 +73,8 @@ class DecoderArguments:
     crop_scale_min: float = field(
         default=0.2, metadata={"help": "Smallest area of a random crop, as a share; synthetic scenes are not cropped."}
     )
-    num_steps: int = field(default=6000, metadata={"help": "Optimizer steps."})
-    warmup_steps: int = field(default=300, metadata={"help": "Steps of linear warm-up."})
+    max_steps: int = field(default=6000, metadata={"help": "Optimizer steps."})
+    warmup_steps: float = field(default=300, metadata={"help": "Of linear warm-up; below 1: a share of the run."})
     batch_size: int = field(default=64, metadata={"help": "Images per process and step."})
     base_learning_rate: float = field(default=2.4e-3, metadata={"help": "Rate at a total batch of 256."})
     min_learning_rate: float = 0.0
@@ -82,6 +86,7 @@ class DecoderArguments:
     compile: bool = field(default=False, metadata={"help": "torch.compile the model."})
     num_workers: int = field(default=0, metadata={"help": "Processes that read and decode, per training process."})
     seed: int = 0
+    report_to: str = field(default="tensorboard", metadata={"help": "tensorboard, wandb, trackio or none."})
     logging_steps: int = 50
     save_steps: int = 500
     panel_steps: int = field(default=1000, metadata={"help": "Steps between reconstruction panels (PNG)."})
@@ -128,11 +133,11 @@ def lossless_dtype(model: PixioForPreTraining, source: str) -> torch.dtype:
 
 
 def main(args: DecoderArguments) -> None:
-    require_positive(args, "num_scenes", "num_steps", "batch_size", "logging_steps", "save_steps", "panel_steps")
-    output_dir = Path(args.output_dir)
+    require_positive(args, "num_scenes", "max_steps", "batch_size", "logging_steps", "save_steps", "panel_steps")
+    output_dir, tracker = Path(args.output_dir), choose_tracker(args.report_to)
     accelerator = Accelerator(
         mixed_precision=args.mixed_precision,
-        log_with="tensorboard",
+        log_with=tracker,
         project_config=ProjectConfiguration(project_dir=str(output_dir)),
     )
     check_num_processes(accelerator)
@@ -145,7 +150,8 @@ def main(args: DecoderArguments) -> None:
     accelerator.print(
         f"{'New decoder' if is_new else 'Decoder of the checkpoint'}: {size:,} parameters; encoder frozen."
     )
-    num_steps, num_scenes, batch_size = (2, 8, 4) if args.smoke else (args.num_steps, args.num_scenes, args.batch_size)
+    num_steps, num_scenes, batch_size = (2, 8, 4) if args.smoke else (args.max_steps, args.num_scenes, args.batch_size)
+    warmup = fit_warmup(args.warmup_steps, num_steps, accelerator.print)
 
     loader = open_pretraining_stream(
         args.dataset,
@@ -174,18 +180,18 @@ def main(args: DecoderArguments) -> None:
 
     lock = lock_output_dir(output_dir) if accelerator.is_main_process else None
     first_step = resume_run(accelerator, loader, output_dir)
-    accelerator.init_trackers(
-        "tensorboard", {name: value for name, value in asdict(args).items() if value is not None}
-    )
+    record = RunRecord(output_dir, first_step, accelerator.is_main_process)
+    settings = {name: value for name, value in asdict(args).items() if value is not None}
+    accelerator.init_trackers("decoder", settings)
     forward = torch.compile(model) if args.compile else model
 
     model.train()
     model.pixio.eval()
     running_loss = torch.zeros((), device=accelerator.device)
     progress = tqdm(total=num_steps, initial=first_step, disable=not accelerator.is_main_process, desc="decoder")
-    batches = iter(loader)
+    batches, logging_steps = iter(loader), min(args.logging_steps, num_steps)
     for step in range(first_step, num_steps):
-        rate = warmup_cosine(step, learning_rate, args.min_learning_rate, args.warmup_steps, num_steps)
+        rate = warmup_cosine(step, learning_rate, args.min_learning_rate, warmup, num_steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = next(batches)
@@ -201,16 +207,16 @@ def main(args: DecoderArguments) -> None:
         running_loss += outputs.loss.detach()
         progress.update()
         done = step + 1
-        if done % args.logging_steps == 0:
+        if done % logging_steps == 0:
             mean_loss = accelerator.reduce(running_loss, "mean")
             assert isinstance(mean_loss, torch.Tensor)
-            loss = mean_loss.item() / min(args.logging_steps, done - first_step)
+            loss = mean_loss.item() / min(logging_steps, done - first_step)
             accelerator.log({"loss": loss, "learning_rate": rate}, step=done)
+            record.train(done, {"loss": loss, "learning_rate": rate})
             progress.set_postfix(loss=f"{loss:.4f}", lr=f"{rate:.1e}")
             running_loss.zero_()
         if (done % args.panel_steps == 0 or done == num_steps) and accelerator.is_main_process:
-            panel = output_dir / "panels" / f"step-{done:07d}.png"
-            save_reconstruction_panel(model, pixel_values[:6], outputs, panel)
+            save_panel(output_dir, done, partial(draw_training_images, model, pixel_values, outputs, done))
         if done % args.save_steps == 0 or done == num_steps:
             save_run(accelerator, loader, output_dir, done)
     progress.close()
@@ -222,7 +228,9 @@ def main(args: DecoderArguments) -> None:
         with folder_of_run(output_dir / "model") as folder:
             cast(Any, model).to(save_dtype).save_pretrained(folder)
             processor.save_pretrained(folder)
+            record.write_card(folder, "decoder", args.model, args.dataset, settings)
         print(f"Saved {output_dir / 'model'}")
+        record.finish()
     if lock is not None:
         lock.close()
 

@@ -3,7 +3,7 @@
 
     python examples/reconstruction/evaluate_views.py --model runs/tiny-3d/run2/model --cache_dir cache --num_views 2 3 4
     python examples/reconstruction/evaluate_views.py --model path/to/model --dataset path/to/eth3d --sets_per_scene 10 \
-        --min_covisibility 0.025 --bf16 --output eth3d.json
+        --min_covisibility 0.025 --mixed_precision bf16 --output_file eth3d.json
     python examples/reconstruction/evaluate_views.py --model path/to/model --smoke
 
 Prints eight metrics per number of views: means over sets of views, which the seed of the protocol chooses by what they
@@ -57,11 +57,11 @@ class EvaluationArguments:
     )
     image_size: int | None = field(default=None, metadata={"help": "Of synthetic scenes; none: the model's."})
     batch_size: int = field(default=10, metadata={"help": "Sets per forward pass."})
-    bf16: bool = field(default=False, metadata={"help": "Predict under bfloat16 autocast, as the protocol does."})
+    mixed_precision: str = field(default="no", metadata={"help": "no, or bf16 as in the protocol."})
     depth_model: str | None = field(default=None, metadata={"help": "A PixioForDepthEstimation for the baselines."})
     cache_dir: str | None = field(default=None, metadata={"help": "Where rendered scenes are kept."})
     smoke: bool = field(default=False, metadata={"help": "Two scenes, to see that it runs."})
-    output: str | None = field(default=None, metadata={"help": "A JSON file for all numbers of all sets."})
+    output_file: str | None = field(default=None, metadata={"help": "A JSON file for all numbers of all sets."})
 
 
 def open_sets(args: EvaluationArguments, num_views: int, side: int) -> ViewDataset:
@@ -110,7 +110,7 @@ def main(args: EvaluationArguments) -> None:
     if torch.accelerator.is_available():
         model.to(torch.accelerator.current_accelerator())  # pyright: ignore[reportArgumentType]
     side = args.image_size or cast(int, model.config.image_size)
-    predictors = {args.model: model_predictor(model, args.bf16), **open_baselines(args, side)}
+    predictors = {args.model: model_predictor(model, args.mixed_precision == "bf16"), **open_baselines(args, side)}
     results: dict[str, Any] = {}
     for num_views in args.num_views:
         sets = open_sets(args, num_views, side)
@@ -119,8 +119,8 @@ def main(args: EvaluationArguments) -> None:
             results[f"{name}, {num_views} views"] = {"metrics": result.metrics, "sets": result.rows}
     if process_index() == 0:
         print(format_metrics({name: result["metrics"] for name, result in results.items()}))
-        if args.output is not None:
-            write_json(args.output, results)
+        if args.output_file is not None:
+            write_json(args.output_file, results)
 
 
 if __name__ == "__main__":

@@ -54,11 +54,13 @@ class ReconstructionArguments:
     min_views: int | None = None
     max_views: int | None = None
     images_per_batch: int | None = field(default=None, metadata={"help": "Pictures per process and step."})
-    num_steps: int | None = field(default=None, metadata={"help": "Optimizer steps."})
+    max_steps: int | None = field(default=None, metadata={"help": "Optimizer steps."})
     learning_rate: float | None = None
     encoder_factor: float | None = field(default=None, metadata={"help": "The encoder's rate over the learning rate."})
     final_factor: float | None = field(default=None, metadata={"help": "The last step's rate over the learning rate."})
-    warmup_share: float | None = None
+    warmup_steps: float | None = field(
+        default=None, metadata={"help": "Of linear warm-up; below 1: a share of the run."}
+    )
     weight_decay: float | None = None
     max_grad_norm: float | None = None
     loss_preset: str | None = field(default=None, metadata={"help": f"One of {', '.join(LOSS_PRESETS)}."})
@@ -67,6 +69,7 @@ class ReconstructionArguments:
     num_workers: int = field(default=0, metadata={"help": "Processes that read, per training process."})
     save_dtype: str = field(default="float32", metadata={"help": "float32 or bfloat16, of the final model."})
     seed: int = 0
+    report_to: str = field(default="tensorboard", metadata={"help": "tensorboard, wandb, trackio or none."})
     logging_steps: int = 50
     eval_steps: int = 500
     save_steps: int = 500
@@ -74,7 +77,7 @@ class ReconstructionArguments:
 
 
 # What --smoke changes of the recipe.
-SMOKE = {"num_steps": 2, "images_per_batch": 4, "image_size": 32, "max_views": 2, "encoder": "pixio-tiny"}
+SMOKE = {"max_steps": 2, "images_per_batch": 4, "image_size": 32, "max_views": 2, "encoder": "pixio-tiny"}
 
 
 def build_model(args: ReconstructionArguments, recipe: ReconstructionRecipe) -> tuple[PixioForReconstruction, str]:
@@ -152,7 +155,7 @@ def choose_run(args: ReconstructionArguments) -> ReconstructionRecipe:
         ValueError: names the argument.
     """
     counts = ("num_scenes", "num_eval_scenes", "views_per_scene", "eval_views", "min_views", "max_views")
-    require_positive(args, *counts, "images_per_batch", "num_steps", "dense_divisor", "image_size")
+    require_positive(args, *counts, "images_per_batch", "max_steps", "dense_divisor", "image_size")
     require_positive(args, "logging_steps", "eval_steps", "save_steps")
     if args.model is not None and args.encoder is not None:
         raise ValueError("Pass either --model, to train it further, or --encoder, to begin with an encoder.")

@@ -3,7 +3,7 @@
 
     accelerate launch examples/reconstruction/train_reconstruction.py --cache_dir cache --output_dir runs/tiny-3d
     accelerate launch examples/reconstruction/train_reconstruction.py --recipe mapanything --encoder pixio-h16 \
-        --dataset path/to/scenes --num_steps 100000 --num_workers 8 --output_dir runs/h16-3d
+        --dataset path/to/scenes --max_steps 100000 --num_workers 8 --output_dir runs/h16-3d
     accelerate launch examples/reconstruction/train_reconstruction.py --model path/to/model --dataset path/to/scenes ...
     python examples/reconstruction/train_reconstruction.py --smoke --output_dir runs/smoke
 
@@ -17,12 +17,13 @@ folder grow with the run. Hardware, time and result of pixio-tiny-3d stand in do
 """
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import ProjectConfiguration, set_seed
 from reconstruction_task import (
     ReconstructionArguments,
     build_model,
@@ -31,14 +32,14 @@ from reconstruction_task import (
     describe_run,
     open_sources,
 )
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from pixio_hf import PixioForReconstruction, PixioImageProcessor
 from pixio_hf.data.labelled.view_dataset import ViewDataset
 from pixio_hf.data.labelled.view_sampling import ViewBatches
-from pixio_hf.evaluation.reconstruction import evaluate_reconstruction, model_predictor
+from pixio_hf.evaluation.reconstruction import Predict, evaluate_reconstruction, model_predictor
 from pixio_hf.script_exit import run_script
 from pixio_hf.training.checkpointing import (
     check_same_run,
@@ -48,16 +49,25 @@ from pixio_hf.training.checkpointing import (
     save_run,
 )
 from pixio_hf.training.distributed import check_num_processes, reduce_number, save_whole_model
-from pixio_hf.training.optimization import warmup_cosine
+from pixio_hf.training.monitoring import choose_tracker
+from pixio_hf.training.optimization import fit_warmup, warmup_cosine
 from pixio_hf.training.reconstruction_recipes import reconstruction_groups
-from pixio_hf.training.run_log import RunLog
-from pixio_hf.visualization.curves import save_curves
+from pixio_hf.visualization.curves import RunRecord
+from pixio_hf.visualization.training_panels import draw_views, save_panel
+
+SHOWN_LOSSES = ("loss", "pts3d", "pose_trans", "pose_quats", "scale")
+NUM_SHOWN = 3  # sets of views in a picture
 
 
 def main(args: ReconstructionArguments) -> None:
-    recipe, output_dir = choose_run(args), Path(args.output_dir)
-    num_steps = cast(int, recipe.num_steps)
-    accelerator = Accelerator(mixed_precision=args.mixed_precision, cpu=not torch.accelerator.is_available())
+    tracker, recipe, output_dir = choose_tracker(args.report_to), choose_run(args), Path(args.output_dir)
+    num_steps = cast(int, recipe.max_steps)
+    accelerator = Accelerator(
+        mixed_precision=args.mixed_precision,
+        cpu=not torch.accelerator.is_available(),
+        log_with=tracker,
+        project_config=ProjectConfiguration(project_dir=str(output_dir)),
+    )
     check_num_processes(accelerator)
 
     set_seed(args.seed)  # the same weights in every process
@@ -87,7 +97,11 @@ def main(args: ReconstructionArguments) -> None:
         check_same_run(output_dir, describe_run(args, recipe))
         print(origin, f"{len(source)} scenes, {num_steps} steps of {recipe.images_per_batch} pictures.")
     first_step = resume_run(accelerator, batches, output_dir)
-    train_log, eval_log = (RunLog(output_dir / f"{name}.csv", first_step) for name in ("train", "evaluation"))
+    settings = {name: value for name, value in describe_run(args, recipe).items() if value is not None}
+    accelerator.init_trackers("reconstruction", {name: str(value) for name, value in settings.items()})
+    record = RunRecord(output_dir, first_step, accelerator.is_main_process, SHOWN_LOSSES)
+    warmup = fit_warmup(recipe.warmup_steps, num_steps, accelerator.print)
+    logging_steps = min(args.logging_steps, num_steps)
     loader = iter(DataLoader(views, batch_sampler=batches, num_workers=args.num_workers))  # pyright: ignore[reportArgumentType]
 
     model.train()
@@ -98,7 +112,7 @@ def main(args: ReconstructionArguments) -> None:
             step + 1,
             recipe.learning_rate,
             recipe.learning_rate * recipe.final_factor,
-            recipe.warmup_share * num_steps,
+            warmup,
             num_steps,
         )
         for group in optimizer.param_groups:
@@ -128,19 +142,21 @@ def main(args: ReconstructionArguments) -> None:
         for name, value in {"loss": loss, "grad_norm": grad_norm, **outputs.loss_terms}.items():
             sums[name] = sums.get(name, torch.zeros(())) + torch.as_tensor(value).detach().cpu()
         progress.update()
-        if done % args.logging_steps == 0:
-            count = min(args.logging_steps, done - first_step)
+        if done % logging_steps == 0:
+            count = min(logging_steps, done - first_step)
             values = {name: float(value) / count for name, value in sums.items()} | {"learning_rate": rate}
             progress.set_postfix(loss=f"{values['loss']:.3f}")
             sums = {}
-            if accelerator.is_main_process:
-                train_log.add(done, values)
+            accelerator.log(values, step=done)
+            record.train(done, values)
         if eval_views is not None and (done % args.eval_steps == 0 or done == num_steps):
             predict = model_predictor(accelerator.unwrap_model(model), args.mixed_precision == "bf16")
             result = evaluate_reconstruction(predict, eval_views, progress=False)
+            numbers = {name: value for name, value in result.metrics.items() if isinstance(value, int | float)}
+            accelerator.log({f"eval_{name}": value for name, value in numbers.items()}, step=done)
+            record.evaluate(done, numbers)
             if accelerator.is_main_process:
-                eval_log.add(done, result.metrics)
-                draw_curves(train_log, eval_log, output_dir / "curves.png")
+                save_panel(output_dir, done, partial(draw_predicted_views, predict, eval_views, done))
         if done % args.save_steps == 0 or done == num_steps:
             save_run(accelerator, batches, output_dir, done)
     progress.close()
@@ -151,22 +167,21 @@ def main(args: ReconstructionArguments) -> None:
         if accelerator.is_main_process:
             processor = PixioImageProcessor(size={"height": size[0], "width": size[1]}, view_size=max(size))
             processor.save_pretrained(folder)
+            start = args.model or recipe.encoder
+            record.write_card(folder, "reconstruction", start, args.dataset, settings)
     accelerator.print(f"Saved {final}")
+    record.finish()
+    accelerator.end_training()
     if lock is not None:
         lock.close()
 
 
-def draw_curves(train_log: RunLog, eval_log: RunLog, file: Path) -> None:
-    """Losses and metrics of the run so far as a picture; a drawing that fails does not end the run."""
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for log, names in ((train_log, ("loss", "pts3d", "pose_trans", "pose_quats", "scale")), (eval_log, None)):
-        for row in log.read():
-            for name in names or [name for name in row if name not in ("step", "num_scenes", "num_skipped")]:
-                curves.setdefault(name, []).append((float(row["step"]), float(row[name])))
-    try:
-        save_curves(curves, file)
-    except (ImportError, OSError, ValueError) as error:
-        print(f"No curves: {error}")
+def draw_predicted_views(predict: Predict, views: Any, step: int) -> bytes:
+    """PNG of the first sets of views to validate on, and what is predicted for them."""
+    samples = [views[index] for index in range(min(NUM_SHOWN, len(views)))]
+    with torch.inference_mode():
+        outputs = [predict(default_collate([sample])) for sample in samples]
+    return draw_views(samples, outputs, step)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ app = typer.Typer(
     name="pixio-hf",
     help="Pixio on your photos: metric depth, reconstruction from a quarter of the patches, pictures of the features.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

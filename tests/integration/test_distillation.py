@@ -44,7 +44,7 @@ def distill(monkeypatch):
 
 
 def run(distill, output_dir: Path, students: list[str | Path], **arguments) -> None:
-    defaults = {"num_scenes": 6, "num_steps": 4, "warmup_steps": 1, "batch_size": 2, "save_steps": 2}
+    defaults = {"num_scenes": 6, "max_steps": 4, "warmup_steps": 1, "batch_size": 2, "save_steps": 2}
     defaults |= {"logging_steps": 1, "mixed_precision": "no"}
     distill.main(
         distill.DistillationArguments(
@@ -94,18 +94,17 @@ def test_recipes(distill):
         ("5b-to-l", 0.0, 0.1),
         ("5b-to-b", 0.0, 0.1),
     ):
-        recipe = distill.choose_recipe(distill.DistillationArguments(output_dir="x", recipe=name))
+        recipe = distill.choose_recipe(name, {})
         assert (recipe.mask_ratio, recipe.drop_path_rate, recipe.mask_grid_size) == (mask_ratio, drop_path_rate, 4)
-        assert (recipe.num_steps, recipe.warmup_steps, recipe.batch_size) == (642_000, 64_200, 64)
+        assert (recipe.max_steps, recipe.warmup_steps, recipe.batch_size) == (642_000, 64_200, 64)
         rate = absolute_learning_rate(recipe.base_learning_rate, 128 * recipe.batch_size)
         assert rate == pytest.approx(1e-3, rel=1e-12)
     defaults = distill.DistillationArguments(output_dir="x")
     assert (defaults.weight_decay, defaults.loss_fn_cls, defaults.loss_fn_patch) == (0.05, "cosine", "cosine")
     assert (defaults.loss_fuse, defaults.min_learning_rate) == ("avg", 0.0)
-    changed = distill.choose_recipe(
-        distill.DistillationArguments(output_dir="x", recipe="5b-to-h", mask_ratio=0.0, num_steps=7)
-    )
-    assert (changed.mask_ratio, changed.num_steps, changed.drop_path_rate) == (0.0, 7, 0.4)
+    given = distill.DistillationArguments(output_dir="x", recipe="5b-to-h", mask_ratio=0.0, max_steps=7)
+    changed = distill.choose_recipe(given.recipe, vars(given))
+    assert (changed.mask_ratio, changed.max_steps, changed.drop_path_rate) == (0.0, 7, 0.4)
 
 
 def test_a_student_learns_the_same_alone_and_beside_another(distill, tmp_path):
@@ -173,17 +172,17 @@ def test_teacher_of_another_family_and_patch_size(distill, tmp_path):
 def test_students_of_smaller_images_than_the_teacher(distill, tmp_path):
     """8 x 8 patches on both sides: of 16 pixels in the teacher's images of 128, of 8 in the student's of 64."""
     PixioConfig.preset("pixio-tiny", **TINY, image_size=64, patch_size=8).save_pretrained(tmp_path / "small")
-    run(distill, tmp_path / "run", [tmp_path / "small" / "config.json"], num_steps=1, warmup_steps=0)
+    run(distill, tmp_path / "run", [tmp_path / "small" / "config.json"], max_steps=1, warmup_steps=0)
     processor = AutoImageProcessor.from_pretrained(tmp_path / "run" / "students" / "small")
     assert processor.size == {"height": 64, "width": 64}
 
 
 def test_accumulated_passes_are_one_step_of_all_their_images(distill, tmp_path):
     students = write_students(tmp_path, "first", "second")
-    recipe = {"mask_ratio": 0.5, "num_steps": 3, "base_learning_rate": 0.1}
+    recipe = {"mask_ratio": 0.5, "max_steps": 3, "base_learning_rate": 0.1}
     run(distill, tmp_path / "at once", students, **recipe, batch_size=4)
     run(distill, tmp_path / "in parts", students, **recipe, batch_size=2, gradient_accumulation_steps=2)
-    expected, log = (read_log(tmp_path / name, "tensorboard") for name in ("at once", "in parts"))
+    expected, log = (read_log(tmp_path / name, "distillation") for name in ("at once", "in parts"))
     assert {"first/loss", "second/loss", "learning_rate"} < expected.keys() == log.keys()
     for name, values in expected.items():
         assert log[name] == pytest.approx(values, rel=1e-5), name

@@ -25,7 +25,7 @@ def job(folder: Path, name: str, num_processes: int, batch_size: int, **more) ->
         "student": [str(folder / "fresh" / "config.json"), str(folder / "started")],
         "dataset": str(folder / "images"),
         "mask_ratio": 0.5,
-        "num_steps": NUM_STEPS,
+        "max_steps": NUM_STEPS,
         "warmup_steps": 1,
         "batch_size": batch_size,
         "base_learning_rate": 0.1,
@@ -63,7 +63,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("other", ["two", "sharded"])
 def test_loss_curve_is_that_of_one_process_with_all_the_images(folder, other):
-    expected, log = read_log(folder / "one", "tensorboard"), read_log(folder / other, "tensorboard")
+    expected, log = read_log(folder / "one", "distillation"), read_log(folder / other, "distillation")
     names = [f"{student}/{loss}" for student in STUDENTS for loss in ("loss", "loss_cls", "loss_patch")]
     assert {*names, "learning_rate"} == log.keys()
     for name in (*names, "learning_rate"):
@@ -90,7 +90,7 @@ def test_sharded_students_are_saved_whole(folder, student, tmp_path):
         # Adam makes a step of the noise of gradients that are next to nothing.
         torch.testing.assert_close(sharded[name], tensor, rtol=0, atol=1e-3, msg=name)
     assert_same_state(read_weights(folder / "resumed" / "students" / student), sharded)
-    assert len(read_log(folder / "resumed", "tensorboard")[f"{student}/loss"]) == NUM_STEPS - 2
+    assert len(read_log(folder / "resumed", "distillation")[f"{student}/loss"]) == NUM_STEPS - 2
 
     index = STUDENTS.index(student)
     checkpoint = folder / "sharded" / "checkpoint-2"
@@ -104,6 +104,6 @@ def test_sharded_students_are_saved_whole(folder, student, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("student", STUDENTS)
 def test_sharded_bfloat16_learns_as_float32_does(folder, student):
-    expected, log = read_log(folder / "one", "tensorboard"), read_log(folder / "sharded-bf16", "tensorboard")
+    expected, log = read_log(folder / "one", "distillation"), read_log(folder / "sharded-bf16", "distillation")
     np.testing.assert_allclose(log[f"{student}/loss"], expected[f"{student}/loss"], rtol=2e-2)
     assert any(loss != torch.tensor(loss).bfloat16().item() for loss in log[f"{student}/loss"])

@@ -1,6 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Fine-tuning that is killed at random moments, in both scripts of both tasks, ends with bit-identical weights."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def test_kills_change_nothing(starts, tmp_path, task, library, start, kills, opt
         "max_steps": 14,
         "eval_steps": 3,
         "logging_steps": 2,
-        "bf16": False,
+        "mixed_precision": "no",
         "freeze_encoder": False,
         **options,
     }
@@ -70,3 +71,6 @@ def test_kills_change_nothing(starts, tmp_path, task, library, start, kills, opt
             assert_same_state(weights, expected)
         assert (killed / "metrics.json").read_text() == (whole / "metrics.json").read_text()
         assert not list(killed.glob(".*.partial"))
+        assert (killed / "evaluation.csv").read_text() == (whole / "evaluation.csv").read_text()
+        steps = [row["step"] for row in csv.DictReader((killed / "train.csv").open())]
+        assert steps == [str(step) for step in range(2, 15, 2)], "the curves go on: no step twice, none missing"

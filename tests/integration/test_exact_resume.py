@@ -2,6 +2,7 @@
 """Pre-training that is killed at random moments ends with bit-identical weights, with workers and two processes too."""
 
 import contextlib
+import csv
 import json
 import os
 import re
@@ -57,7 +58,7 @@ def arguments(workplace: Path, name: str, **changes) -> dict:
         "output_dir": str(workplace / name),
         "model": str(workplace / "start"),
         "dataset": str(workplace / "shards"),
-        "num_steps": NUM_STEPS,
+        "max_steps": NUM_STEPS,
         "warmup_steps": 2,
         "batch_size": 2,
         "gradient_accumulation_steps": 2,
@@ -95,6 +96,10 @@ def assert_same_runs(folder: Path, other: Path, num_processes: int = 1) -> None:
     assert_same_state(read_weights(folder / "model"), read_weights(other / "model"))
     assert read_states(folder, num_processes) == read_states(other, num_processes)
     assert not list(folder.glob(".*.partial"))
+    for run in (folder, other):  # the curves go on: no step twice, none missing
+        rows = list(csv.DictReader((run / "train.csv").open()))
+        assert [int(row["step"]) for row in rows] == [5, 10, 15]
+    assert (folder / "curves.png").is_file()
     assert len(list(folder.glob("checkpoint-*"))) == 2
 
 

@@ -148,7 +148,7 @@ def test_resumed_pretraining_equals_an_uninterrupted_one_bit_for_bit(
             pretrain.PretrainingArguments(
                 output_dir=str(tmp_path / name),
                 num_scenes=6,
-                num_steps=4,
+                max_steps=4,
                 warmup_steps=1,
                 batch_size=2,
                 save_steps=2,

@@ -60,7 +60,7 @@ def hub(monkeypatch):
 
 
 def run_depth(script, output_dir: Path, **arguments) -> dict:
-    defaults = {"crop_size": 64, "total_batch_size": 2, "max_steps": 2, "logging_steps": 1, "bf16": False}
+    defaults = {"crop_size": 64, "total_batch_size": 2, "max_steps": 2, "logging_steps": 1, "mixed_precision": "no"}
     script.main(script.FineTuningArguments(task="depth", output_dir=str(output_dir), **{**defaults, **arguments}))
     reset_accelerate()
     return json.loads((output_dir / "metrics.json").read_text())
@@ -127,7 +127,7 @@ def test_resumed_run_equals_an_uninterrupted_one(load, encoder, monkeypatch, tmp
         pytest.importorskip("peft")
     script = load(f"finetune_{library}")
     arguments = {"model": encoder, "num_scenes": 6, "num_eval_scenes": 2, "max_steps": 5, "eval_steps": 2, **options}
-    arguments |= {"whole_images": False, "batch_size": 1, "gradient_accumulation_steps": 2, "warmup_ratio": 0.0}
+    arguments |= {"whole_images": False, "batch_size": 1, "gradient_accumulation_steps": 2, "warmup_steps": 0.0}
     whole = run_depth(script, tmp_path / "whole", **arguments)
 
     owner, name = (
@@ -210,7 +210,7 @@ def test_segmentation(load, encoder, tmp_path, library):
             total_batch_size=2,
             num_epochs=6,
             learning_rate=3e-2,
-            bf16=False,
+            mixed_precision="no",
         )
     )
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())["metrics"]
@@ -225,7 +225,7 @@ def test_segmentation(load, encoder, tmp_path, library):
 def test_linear_probe(load, encoder, tmp_path):
     fake_datasets.write_image_classes(tmp_path / "data", num_train=6, num_val=2)
     script = load("linear_probe")
-    arguments = {"model": encoder, "dataset": str(tmp_path / "data"), "num_steps": 60, "bf16": False}
+    arguments = {"model": encoder, "dataset": str(tmp_path / "data"), "max_steps": 60, "mixed_precision": "no"}
     metrics = script.main(script.ProbeArguments(output_dir=str(tmp_path / "run"), **arguments))
     assert metrics["num_images"] == 6
     assert metrics["top1"] > 60
@@ -254,7 +254,7 @@ SMOKE_NUMBERS = {
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_numbers_of_a_smoke_run(load, monkeypatch, tmp_path, library, task):
     script = load(f"finetune_{library}")
-    words = ["script", "--task", task, "--smoke", "--bf16", "False", "--output_dir", str(tmp_path / "run")]
+    words = ["script", "--task", task, "--smoke", "--mixed_precision", "no", "--output_dir", str(tmp_path / "run")]
     monkeypatch.setattr(sys, "argv", words)
     (parsed,) = script.HfArgumentParser(script.FineTuningArguments).parse_args_into_dataclasses()
     script.main(parsed)

@@ -44,7 +44,7 @@ def arguments(workplace, name, **changes):
         "image_size": 32,
         "max_views": 3,
         "images_per_batch": 6,
-        "num_steps": NUM_STEPS,
+        "max_steps": NUM_STEPS,
         "logging_steps": 2,
         "eval_steps": 6,
         "save_steps": 2,
@@ -92,7 +92,7 @@ def test_kills_change_nothing(workplace):
 def test_two_steps_on_folders_of_scenes(workplace, monkeypatch):
     module = load_module(monkeypatch)
     scenes = str(workplace / "scenes")
-    options = arguments(workplace, "folders", dataset=scenes, eval_dataset=scenes, num_steps=2, eval_steps=2)
+    options = arguments(workplace, "folders", dataset=scenes, eval_dataset=scenes, max_steps=2, eval_steps=2)
     module.main(module.ReconstructionArguments(**options))
     output = workplace / "folders"
     model = PixioForReconstruction.from_pretrained(output / "model").eval()
@@ -111,7 +111,7 @@ def test_two_steps_on_folders_of_scenes(workplace, monkeypatch):
 
 def test_frozen_encoders_stay_and_others_move(workplace, monkeypatch):
     module = load_module(monkeypatch)
-    options = arguments(workplace, "frozen", freeze_encoder=True, num_steps=2, eval_steps=2, num_eval_scenes=1)
+    options = arguments(workplace, "frozen", freeze_encoder=True, max_steps=2, eval_steps=2, num_eval_scenes=1)
     module.main(module.ReconstructionArguments(**options))
     start, end = read_weights(workplace / "start"), read_weights(workplace / "frozen" / "model")
     moved = {name for name, tensor in start.items() if not torch.equal(tensor, end[name])}
@@ -123,15 +123,15 @@ REFUSED = [
     ({"encoder": "pixio-tiny"}, "either --model"),
     ({"model": "pixio-tiny-depth"}, "is a PixioForDepthEstimation, not a PixioForReconstruction"),
     ({"model": None, "recipe": "mapanything"}, "names no encoder"),
-    ({"recipe": "mapanything", "num_steps": None}, "give num_steps"),
+    ({"recipe": "mapanything", "max_steps": None}, "give max_steps"),
     ({"recipe": "nothing"}, "Unknown recipe"),
     ({"dataset": "nothing"}, "neither a folder of scenes"),
     ({"loss_preset": "nothing"}, "Unknown loss_preset"),
     ({"images_per_batch": 2}, "images_per_batch"),
-    ({"num_steps": 0}, "num_steps must be at least 1"),
+    ({"max_steps": 0}, "max_steps must be at least 1"),
     ({"learning_rate": 0.0}, "learning_rate must be above 0"),
     ({"learning_rate": float("nan")}, "learning_rate must be above 0"),
-    ({"warmup_share": 1.0}, "warmup_share"),
+    ({"warmup_steps": -1.0}, "warmup_steps"),
     ({"mixed_precision": "fp16"}, "mixed_precision must be no or bf16"),
     ({"save_dtype": "float8"}, "save_dtype"),
     ({"eval_views": 9}, "eval_views 9 must be at most"),
@@ -152,7 +152,7 @@ def test_what_cannot_work_is_refused_and_leaves_no_folder(workplace, monkeypatch
 def test_evaluation_prints_a_row_per_predictor_and_number_of_views(workplace, monkeypatch, capsys):
     module = load_module(monkeypatch, SCRIPT.with_name("evaluate_views.py"))
     start, report = str(workplace / "start"), workplace / "report.json"
-    arguments = {"model": start, "num_views": [2, 3], "output": str(report)}
+    arguments = {"model": start, "num_views": [2, 3], "output_file": str(report)}
     module.main(module.EvaluationArguments(**arguments, smoke=True, depth_model="pixio-tiny-depth"))
     table = capsys.readouterr().out
     assert len([line for line in table.splitlines() if line.startswith("|")]) == 2 + 6

@@ -24,11 +24,11 @@ ABSURD = {
     "finetune_trainer.py --task segmentation": ("--num_epochs", "-1"),
     "gather_photographs.py": ("--longer_side", "0"),
     "pseudo_label.py": ("--image_size", "0"),
-    "linear_probe.py": ("--num_steps", "0"),
+    "linear_probe.py": ("--max_steps", "0"),
     "pretrain.py": ("--recipe", "nothing"),
     "reconstruction/evaluate_views.py": ("--num_views", "0"),
     "reconstruction/train_reconstruction.py": ("--images_per_batch", "-2"),
-    "train_decoder.py": ("--num_steps", "-3"),
+    "train_decoder.py": ("--max_steps", "-3"),
 }
 SCRIPTS = sorted(ABSURD)
 WITHOUT_OUTPUT = ("evaluate_depth.py", "evaluate_reconstruction.py", "reconstruction/evaluate_views.py")

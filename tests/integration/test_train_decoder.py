@@ -76,7 +76,7 @@ def held_out_loss(model: PixioForPreTraining) -> float:
 
 @pytest.mark.slow
 def test_only_the_decoder_learns(train_decoder, encoder_folder, tmp_path, monkeypatch, capsys):
-    arguments = ["--model", encoder_folder, "--output_dir", str(tmp_path), "--num_scenes", "16", "--num_steps", "25"]
+    arguments = ["--model", encoder_folder, "--output_dir", str(tmp_path), "--num_scenes", "16", "--max_steps", "25"]
     arguments += ["--warmup_steps", "4", "--batch_size", "8", "--base_learning_rate", "0.1", "--mixed_precision", "no"]
     arguments += ["--cache_dir", str(tmp_path / "scenes")]
     arguments += [f"--{name}={size}" for name, size in DECODER_SIZES.items()]
@@ -116,7 +116,7 @@ def test_only_the_decoder_learns(train_decoder, encoder_folder, tmp_path, monkey
 def test_resumed_run_equals_an_uninterrupted_one(train_decoder, whole_folder, tmp_path, monkeypatch, capsys):
     def run(name: str) -> None:
         arguments = ["--model", whole_folder, "--output_dir", str(tmp_path / name), "--num_scenes", "6"]
-        arguments += ["--num_steps", "4", "--warmup_steps", "1", "--batch_size", "2", "--save_steps", "2"]
+        arguments += ["--max_steps", "4", "--warmup_steps", "1", "--batch_size", "2", "--save_steps", "2"]
         reset_accelerate()  # as in a new process
         train_decoder.main(parse(train_decoder, *arguments, "--logging_steps", "1", "--mixed_precision", "no"))
 

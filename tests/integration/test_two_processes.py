@@ -40,7 +40,7 @@ def job(folder: Path, name: str, num_processes: int, batch_size: int, **more) ->
         "output_dir": str(folder / name),
         "model": str(folder / "start"),
         "dataset": str(folder / "images"),
-        "num_steps": NUM_STEPS,
+        "max_steps": NUM_STEPS,
         "warmup_steps": 1,
         "batch_size": batch_size,
         "base_learning_rate": 0.1,

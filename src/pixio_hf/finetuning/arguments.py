@@ -97,7 +97,9 @@ class FineTuningArguments:
         default=None, metadata={"help": "Factor on the rate from block to block, from the head down."}
     )
     weight_decay: float | None = field(default=None, metadata=_RECIPE)
-    warmup_ratio: float | None = field(default=None, metadata={"help": "Share of all steps. " + _RECIPE["help"]})
+    warmup_steps: float | None = field(
+        default=None, metadata={"help": "Steps of linear warm-up, or a share of the run below 1. " + _RECIPE["help"]}
+    )
     max_grad_norm: float | None = field(default=None, metadata={"help": "0: none. " + _RECIPE["help"]})
     num_epochs: int | None = field(default=None, metadata=_RECIPE)
     max_steps: int | None = field(default=None, metadata={"help": "Optimizer steps, instead of epochs."})
@@ -118,7 +120,7 @@ class FineTuningArguments:
     ema_decay: float | None = field(
         default=None, metadata={"help": "Evaluate and keep an average of the weights, such as 0.999; default: none."}
     )
-    bf16: bool = True
+    mixed_precision: str = field(default="bf16", metadata={"help": "no or bf16."})
     attn_implementation: str = field(
         default="sdpa", metadata={"help": "sdpa, eager, flash_attention_2; in bf16 on a CPU eager is faster."}
     )
@@ -129,6 +131,7 @@ class FineTuningArguments:
     num_workers: int = field(default=0, metadata={"help": "Processes that read images, per training process."})
     eval_steps: int | None = field(default=None, metadata={"help": "Steps between evaluations and checkpoints."})
     eval_batch_size: int = field(default=16, metadata={"help": "Windows or images per forward pass of evaluation."})
+    report_to: str = field(default="tensorboard", metadata={"help": "tensorboard, wandb, trackio or none."})
     logging_steps: int = 50
     save_dtype: str = field(default="float32", metadata={"help": "float32 or bfloat16, of the final model."})
     push_to_hub: str | None = field(default=None, metadata={"help": "owner/name to upload the final model to."})
@@ -163,5 +166,7 @@ class FineTuningArguments:
                 )
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise ValueError(f"--ema_decay must lie between 0 and 1, got {self.ema_decay}.")
+        if self.mixed_precision not in ("no", "bf16"):
+            raise ValueError(f"--mixed_precision must be no or bf16, got {self.mixed_precision!r}.")
         if self.save_dtype not in ("float32", "bfloat16"):
             raise ValueError(f"--save_dtype must be float32 or bfloat16, got {self.save_dtype!r}.")

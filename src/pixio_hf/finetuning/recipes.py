@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from ..training.optimization import DEPTH_HEAD_LEARNING_RATES, DEPTH_WARMUP_RATIO, HEAD_WEIGHT_DECAY
+from ..training.optimization import DEPTH_HEAD_LEARNING_RATES, DEPTH_WARMUP_RATIO, HEAD_WEIGHT_DECAY, fit_warmup
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class FineTuningRecipe:
     """None: once an epoch, but at least min(50, steps / 8) steps apart."""
     crop_size: int = 256
     """Pixels; 0: the checkpoint's own image size."""
-    warmup_ratio: float = 0.0
+    warmup_steps: float = 0.0
+    """Below 1: a share of all steps."""
     weight_decay: float = HEAD_WEIGHT_DECAY
     max_grad_norm: float = 0.0
     """0: gradients are not clipped."""
@@ -46,7 +47,7 @@ class FineTuningRecipe:
 class DepthRecipe(FineTuningRecipe):
     """Recipe of depth, metric or relative."""
 
-    warmup_ratio: float = DEPTH_WARMUP_RATIO
+    warmup_steps: float = DEPTH_WARMUP_RATIO
     max_depth: float = 10.0
     """Metres."""
     whole_images: bool = False
@@ -67,7 +68,7 @@ TINY: dict[str, Any] = {
     "encoder_learning_rate": 5e-4,
     "freeze_encoder": False,
     "crop_size": 128,
-    "warmup_ratio": 0.1,
+    "warmup_steps": 0.1,
     "max_grad_norm": 1.0,
     "num_epochs": None,
     "max_steps": 2200,
@@ -81,7 +82,7 @@ FOLDER: dict[str, Any] = {
     "freeze_encoder": None,
     "total_batch_size": 0,
     "crop_size": 0,
-    "warmup_ratio": 0.1,
+    "warmup_steps": 0.1,
     "max_grad_norm": 1.0,
     "num_epochs": 20,
     "min_steps": 200,
@@ -150,8 +151,7 @@ def choose_recipe(recipes: Mapping[str, Recipe], name: str, arguments: Any) -> R
             raise ValueError(f"{name} must be positive, got {value}.")
     if not 0 < recipe.layer_decay <= 1:
         raise ValueError(f"layer_decay must lie in (0, 1], got {recipe.layer_decay}.")
-    if not 0 <= recipe.warmup_ratio < 1:
-        raise ValueError(f"warmup_ratio must lie in [0, 1), got {recipe.warmup_ratio}.")
+    fit_warmup(recipe.warmup_steps, 1)
     return recipe
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from ..training.checkpointing import find_last_checkpoint, save_checkpoint
+from ..training.checkpointing import save_checkpoint
 from ..training.distributed import seed_pass
 from ..training.ema import WeightAverage
 from .best_checkpoint import BestWeights
@@ -115,12 +115,6 @@ class ProtocolTrainer(Trainer):
             self.average.load_state_dict(load_file(file))
 
 
-def find_complete_checkpoint(output_dir: str | Path) -> str | None:
-    """Newest undamaged checkpoint of a ProtocolTrainer, for `resume_from_checkpoint`; None where there is none."""
-    found = find_last_checkpoint(output_dir)
-    return None if found is None else str(found[0])
-
-
 class EpochCallback(TrainerCallback):
     """Tell a data set whose views change with the epoch which epoch begins."""
 
@@ -140,3 +134,14 @@ class AverageCallback(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         self.average.update()
+
+
+class LossCallback(TrainerCallback):
+    """Hand the loss, and what is logged with it, to a function of step and numbers."""
+
+    def __init__(self, record: Callable[[int, dict[str, float]], object]):
+        self.record = record
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if logs and "loss" in logs and state.is_world_process_zero:
+            self.record(state.global_step, {name: value for name, value in logs.items() if name != "epoch"})

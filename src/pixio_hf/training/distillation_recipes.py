@@ -2,7 +2,10 @@
 """Recipes of distillation, the paper's by the sizes of teacher and student (docs/specification.md 4.3)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from .optimization import fit_warmup
 
 
 @dataclass(frozen=True)
@@ -12,8 +15,8 @@ class DistillationRecipe:
     mask_ratio: float
     mask_grid_size: int
     drop_path_rate: float
-    num_steps: int
-    warmup_steps: int
+    max_steps: int
+    warmup_steps: float  # below 1: a share of the run
     batch_size: int  # images per process
     base_learning_rate: float
 
@@ -24,7 +27,7 @@ LARGE_STUDENT = DistillationRecipe(
     mask_ratio=0.5,
     mask_grid_size=4,
     drop_path_rate=0.4,
-    num_steps=400 * 1605,
+    max_steps=400 * 1605,
     warmup_steps=40 * 1605,
     batch_size=64,
     base_learning_rate=1e-3 * 256 / 8192,
@@ -35,7 +38,7 @@ TINY_STUDENT = DistillationRecipe(
     mask_ratio=0.0,
     mask_grid_size=2,
     drop_path_rate=0.0,
-    num_steps=600,
+    max_steps=600,
     warmup_steps=50,
     batch_size=16,
     base_learning_rate=1.6e-2,
@@ -47,3 +50,18 @@ RECIPES: Mapping[str, DistillationRecipe] = {
     "5b-to-b": SMALL_STUDENT,
     "tiny": TINY_STUDENT,
 }
+
+
+def choose_recipe(name: str, given: Mapping[str, Any]) -> DistillationRecipe:
+    """The named recipe, with given values in place of its own; None and unknown names are ignored.
+
+    Raises:
+        ValueError: unknown recipe, or a negative warm-up.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"Unknown recipe {name!r}; choose one of {', '.join(RECIPES)}.")
+    names = {item.name for item in fields(DistillationRecipe)}
+    changes = {key: value for key, value in given.items() if key in names and value is not None}
+    recipe = replace(RECIPES[name], **changes)
+    fit_warmup(recipe.warmup_steps, recipe.max_steps)
+    return recipe

@@ -1,11 +1,13 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """What a run is watched by: its speed, the operations of a step by formula, and where its numbers are logged to."""
 
+import importlib
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from accelerate.tracking import get_available_trackers
+from accelerate.utils import LoggerType
 
 from ..configuration_pixio import PixioConfig
 from ..masking import num_kept_blocks, num_mask_blocks
@@ -77,12 +79,22 @@ def choose_tracker(name: str) -> str | None:
     """Tracker for accelerate's `log_with`: tensorboard, wandb, trackio or another that it knows; None for "none".
 
     Raises:
-        ValueError: not installed, or unknown: accelerate would leave it out without a word.
+        ValueError: not installed or unknown, which accelerate would leave out without a word; or installed in parts.
     """
     installed = [tracker.value for tracker in get_available_trackers()]
     if name != "none" and name not in installed:
+        known = [tracker.value for tracker in LoggerType]
+        reason = f"pip install {name}" if name in known else "accelerate knows no package of that name"
         raise ValueError(
-            f"Cannot report to {name!r}: it is not installed (pip install 'pixio-hf[train]' brings tensorboard). There"
-            f" are {', '.join([*installed, 'none'])}."
+            f"Cannot report to {name!r}: it is not installed ({reason}). Choose --report_to from what there is:"
+            f" {', '.join([*installed, 'none'])}."
         )
+    if name in ("wandb", "trackio"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ValueError(
+                f"Cannot report to {name!r}: the installed package {name} does not work ({error}). Try"
+                f" pip install --upgrade {name}, or choose another --report_to."
+            ) from error
     return None if name == "none" else name

@@ -3,7 +3,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from torch import nn
@@ -23,6 +23,29 @@ DEPTH_WARMUP_RATIO = 0.1  # of all steps
 def absolute_learning_rate(base_learning_rate: float, total_batch_size: int) -> float:
     """Scale a base rate to the total batch: base * batch / 256 (docs/specification.md 3.2)."""
     return base_learning_rate * total_batch_size / 256
+
+
+def fit_warmup(warmup: float, num_steps: int, tell: Callable[[str], object] | None = None) -> int:
+    """Steps of warm-up in a run of num_steps; where they are fewer than asked for, `tell` gets a sentence.
+
+    Below 1 the warm-up is a share of the run, as in TrainingArguments. A number of steps is kept where the run has twice as
+    many or more; in a shorter run the warm-up becomes a tenth of it, the share of the paper's recipes.
+
+    Raises:
+        ValueError: a negative number, or none at all.
+    """
+    if not 0 <= warmup < math.inf:
+        raise ValueError(f"warmup_steps must be a number of steps, or a share of the run below 1; got {warmup}.")
+    if warmup < 1:
+        return int(warmup * num_steps)
+    if 2 * warmup <= num_steps:
+        return int(warmup)
+    if tell is not None:
+        tell(
+            f"Warm-up: {num_steps // 10} steps, a tenth of the run, for {warmup:g} would be more than half of its"
+            f" {num_steps}."
+        )
+    return num_steps // 10
 
 
 def warmup_cosine(epoch: float, learning_rate: float, min_learning_rate: float, warmup: float, total: float) -> float:

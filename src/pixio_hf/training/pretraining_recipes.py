@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from .optimization import fit_warmup
+
 
 @dataclass(frozen=True)
 class PretrainingRecipe:
@@ -18,8 +20,8 @@ class PretrainingRecipe:
     num_processes: int  # for which the recipe was made; the learning rate follows from the batch in use
     batch_size: int  # images per process and forward pass
     num_workers: int  # per process
-    num_steps: int
-    warmup_steps: int
+    max_steps: int
+    warmup_steps: float  # below 1: a share of the run
     save_steps: int
     base_learning_rate: float
     drop_path_rate: float
@@ -51,7 +53,7 @@ H16_IMAGENET = PretrainingRecipe(
     num_processes=128,
     batch_size=64,
     num_workers=6,
-    num_steps=400 * 1605,
+    max_steps=400 * 1605,
     warmup_steps=40 * 1605,
     save_steps=20 * 1605,
     base_learning_rate=2.5e-5,
@@ -64,7 +66,7 @@ WEB_5B16 = replace(
     preset="pixio-5b16",
     dataset=None,
     num_processes=256,
-    num_steps=800 * 1605,
+    max_steps=800 * 1605,
     warmup_steps=80 * 1605,
     base_learning_rate=1.25e-5,
     min_histogram_score=4.5,
@@ -82,7 +84,7 @@ TINY = PretrainingRecipe(
     num_processes=1,
     batch_size=64,
     num_workers=0,
-    num_steps=6000,
+    max_steps=6000,
     warmup_steps=300,
     save_steps=500,
     base_learning_rate=2.4e-3,
@@ -102,7 +104,7 @@ def choose_recipe(name: str, given: Mapping[str, Any]) -> PretrainingRecipe:
     """The named recipe, with given values in place of its own; None and unknown names are ignored.
 
     Raises:
-        ValueError: unknown recipe, no data set, or a warm-up that is not shorter than the run.
+        ValueError: unknown recipe, no data set, or a negative warm-up.
     """
     if name not in RECIPES:
         raise ValueError(f"Unknown recipe {name!r}; choose one of {', '.join(RECIPES)}.")
@@ -111,8 +113,5 @@ def choose_recipe(name: str, given: Mapping[str, Any]) -> PretrainingRecipe:
     recipe = replace(RECIPES[name], **changes)
     if recipe.dataset is None:
         raise ValueError(f"The recipe {name!r} names no data set; pass one.")
-    if recipe.warmup_steps >= recipe.num_steps:
-        raise ValueError(
-            f"warmup_steps {recipe.warmup_steps} must be below num_steps {recipe.num_steps}; change either."
-        )
+    fit_warmup(recipe.warmup_steps, recipe.max_steps)
     return recipe

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from .optimization import weight_decay_groups
+from .optimization import fit_warmup, weight_decay_groups
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class ReconstructionRecipe:
     images_per_batch: int  # per process
     min_views: int
     max_views: int
-    num_steps: int | None  # None: has to be given
-    warmup_share: float
+    max_steps: int | None  # None: has to be given
+    warmup_steps: float  # below 1: a share of the run
     learning_rate: float
     encoder_factor: float  # of the learning rate
     final_factor: float  # of the learning rate, at the last step
@@ -43,8 +43,8 @@ MAPANYTHING = ReconstructionRecipe(
     images_per_batch=24,
     min_views=2,
     max_views=4,
-    num_steps=None,
-    warmup_share=0.1,
+    max_steps=None,
+    warmup_steps=0.1,
     learning_rate=1e-4,
     encoder_factor=0.05,
     final_factor=0.01,
@@ -69,8 +69,8 @@ TINY = ReconstructionRecipe(
     images_per_batch=32,
     min_views=2,
     max_views=2,
-    num_steps=20_000,
-    warmup_share=0.025,
+    max_steps=20_000,
+    warmup_steps=0.025,
     learning_rate=1e-3,
     encoder_factor=0.3,
     final_factor=0.01,
@@ -93,12 +93,11 @@ def choose_recipe(name: str, given: Mapping[str, Any]) -> ReconstructionRecipe:
     recipe = replace(
         RECIPES[name], **{key: value for key, value in given.items() if key in names and value is not None}
     )
-    if recipe.num_steps is None:
+    if recipe.max_steps is None:
         raise ValueError(
-            f"The recipe {name!r} counts 50 epochs of its own 13 data sets: give num_steps, the optimizer steps."
+            f"The recipe {name!r} counts 50 epochs of its own 13 data sets: give max_steps, the optimizer steps."
         )
-    if not 0 <= recipe.warmup_share < 1:
-        raise ValueError(f"warmup_share must lie in [0, 1), got {recipe.warmup_share}.")
+    fit_warmup(recipe.warmup_steps, recipe.max_steps)
     for part in ("learning_rate", "max_grad_norm", "max_loss"):
         if not getattr(recipe, part) > 0:
             raise ValueError(f"{part} must be above 0, got {getattr(recipe, part)}.")

@@ -1,20 +1,18 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Masked images and what a pre-training model makes of them: for one photo, and for a batch during training."""
 
-import io
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from ..files import write_bytes
 from ..modeling_pixio_pretraining import PixioForPreTraining, PixioForPreTrainingOutput
 from ..patches import patchify, unpatchify
-from .panels import Panel, draw_row
+from .panels import Panel, Row, draw_page, draw_row
+
+PANEL_WIDTH = 6.5  # inches
 
 
 class Reconstruction(NamedTuple):
@@ -53,23 +51,44 @@ def restore_aspect(result: Reconstruction, height: int, width: int) -> Reconstru
 
 
 @torch.no_grad()
-def save_reconstruction_panel(
-    model: PixioForPreTraining, pixel_values: Tensor, outputs: PixioForPreTrainingOutput, path: str | Path
-) -> None:
-    """Write a PNG with one row per image: original, what the encoder saw, reconstruction; (B, 3, H, W) images."""
-    count = len(pixel_values)
+def picture_reconstruction(
+    model: PixioForPreTraining, pixel_values: Tensor, outputs: PixioForPreTrainingOutput
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Originals, what the encoder saw, and reconstructions of (B, 3, H, W) images: (B, H, W, 3) uint8 each."""
     assert outputs.logits is not None
     assert outputs.mask is not None
-    shown = PixioForPreTrainingOutput(logits=outputs.logits[:count], mask=outputs.mask[:count])
     mean, std = (pixel_values.new_tensor(v)[:, None, None] for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     originals = (pixel_values.float() * std + mean).clamp(0, 1)
-    seen = mask_image(originals, outputs.mask[:count], model.config.patch_size)
-    rows = torch.cat((originals, seen, model.reconstruct(shown, pixel_values)), dim=3)
-    height, width = rows.shape[0] * rows.shape[2], rows.shape[3]
-    picture = rows.permute(0, 2, 3, 1).reshape(height, width, 3).mul(255).round().to(torch.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(picture.cpu().numpy()).save(buffer, format="PNG")
-    write_bytes(path, buffer.getvalue())
+    seen = mask_image(originals, outputs.mask, model.config.patch_size)
+    columns = (originals, seen, model.reconstruct(outputs, pixel_values))
+    originals, seen, rebuilt = (
+        column.permute(0, 2, 3, 1).mul(255).round().to(torch.uint8).cpu().numpy() for column in columns
+    )
+    return originals, seen, rebuilt
+
+
+def draw_training_images(
+    model: PixioForPreTraining,
+    pixel_values: Tensor,
+    outputs: PixioForPreTrainingOutput,
+    step: int,
+    num_images: int = 6,
+) -> bytes:
+    """PNG with the first images of a training batch, a row each: original, what the encoder saw, reconstruction."""
+    assert outputs.logits is not None
+    assert outputs.mask is not None
+    mask = outputs.mask[:num_images]
+    shown = PixioForPreTrainingOutput(logits=outputs.logits[:num_images], mask=mask)
+    pictures = picture_reconstruction(model, pixel_values[:num_images], shown)
+    titles = ("Training image", f"What the model sees: {1 - mask.float().mean():.0%}", "Reconstruction")
+    rows = [
+        Row([Panel(picture, title if index == 0 else "") for picture, title in zip(row, titles, strict=True)])
+        for index, row in enumerate(zip(*pictures, strict=True))
+    ]
+    small_print = "Visible blocks of a reconstruction are the image's own."
+    if model.config.norm_pix_loss:
+        small_print += " The mean and contrast of each hidden patch are taken from the image."
+    return draw_page(rows, PANEL_WIDTH, f"Step {step}", small_print)
 
 
 def mask_image(images: Tensor, mask: Tensor, patch_size: int, fill: float = 0.5) -> Tensor:

@@ -64,7 +64,7 @@ def draw_depth_evaluation(
             predicted = predict_depth_items(model, processor, numbered, options)
         else:
             predicted = predict_aligned_items(model, processor, numbered, options, rules)
-        cases = _pair_with_truth(titles, predicted, read_true_depth)
+        cases = pair_with_truth(titles, predicted, read_true_depth)
         heading = f"{kind.capitalize()} of {len(rows)} images by abs_rel"
         least = model.config.min_depth if rules is None else rules.min_depth
         return draw_depth_cases(heading, cases, (least, max_depth))
@@ -93,7 +93,7 @@ def draw_segmentation_evaluation(
             for row in chosen
         ]
         predicted = predict_class_items(model, processor, _numbered(items, chosen), options)
-        cases = _pair_with_truth(titles, predicted, read_true_classes)
+        cases = pair_with_truth(titles, predicted, read_true_classes)
         heading = f"{kind.capitalize()} of {len(rows)} images by mIoU over the classes they show"
         return draw_class_cases(heading, cases, class_names, model.config.semantic_loss_ignore_index)
 
@@ -120,11 +120,12 @@ def _numbered(items: Any, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[int,
     return ((row["index"], items[row["index"]]) for row in rows)
 
 
-def _pair_with_truth(
+def pair_with_truth(
     titles: Sequence[str],
     predicted: Iterable[tuple[int, dict[str, Any], Tensor]],
     read_truth: Callable[[dict[str, Any], tuple[int, int]], Tensor],
 ) -> list[Case]:
+    """Predictions of `predict_depth_items` or `predict_class_items` beside the truth of their items."""
     cases = []
     for title, (_, item, prediction) in zip(titles, predicted, strict=True):
         truth = read_truth(item, (prediction.shape[-2], prediction.shape[-1]))

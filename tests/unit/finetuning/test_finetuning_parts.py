@@ -57,7 +57,7 @@ RUN = FineTuning(
 )
 def test_segmentation_recipes_of_the_paper(name, rate, batch):
     recipe = SEGMENTATION_RECIPES[name]
-    assert (recipe.learning_rate, recipe.total_batch_size, recipe.warmup_ratio) == (rate, batch, 0.0)
+    assert (recipe.learning_rate, recipe.total_batch_size, recipe.warmup_steps) == (rate, batch, 0.0)
     assert (recipe.num_epochs, recipe.crop_size, recipe.weight_decay, recipe.freeze_encoder) == (60, 256, 0.01, True)
     assert name == f"{recipe.protocol}-{recipe.head_type}"
 
@@ -67,7 +67,7 @@ def test_segmentation_recipes_of_the_paper(name, rate, batch):
 def test_depth_recipes_of_the_paper(data, max_depth, head, rate):
     recipe = DEPTH_RECIPES[f"{data}-{head}"]
     assert (recipe.head_type, recipe.learning_rate, recipe.max_depth, recipe.protocol) == (head, rate, max_depth, data)
-    assert (recipe.total_batch_size, recipe.warmup_ratio, recipe.whole_images) == (32, 0.1, False)
+    assert (recipe.total_batch_size, recipe.warmup_steps, recipe.whole_images) == (32, 0.1, False)
     assert recipe.freeze_encoder
     assert recipe.max_grad_norm == 0
 

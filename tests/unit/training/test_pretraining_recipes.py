@@ -16,16 +16,16 @@ def configuration(name: str) -> PixioConfig:
 
 
 @pytest.mark.parametrize(
-    ("name", "preset", "total_batch_size", "num_steps", "warmup_steps"),
+    ("name", "preset", "total_batch_size", "max_steps", "warmup_steps"),
     [
         ("h16-imagenet", "pixio-h16", 8192, 642_000, 64_200),
         ("5b16-web", "pixio-5b16", 16_384, 1_284_000, 128_400),
     ],
 )
-def test_recipes_of_the_paper(name, preset, total_batch_size, num_steps, warmup_steps):
+def test_recipes_of_the_paper(name, preset, total_batch_size, max_steps, warmup_steps):
     recipe, config = RECIPES[name], configuration(name)
     assert (recipe.preset, recipe.batch_size, recipe.total_batch_size) == (preset, 64, total_batch_size)
-    assert (recipe.num_steps, recipe.warmup_steps, recipe.save_steps) == (num_steps, warmup_steps, 32_100)
+    assert (recipe.max_steps, recipe.warmup_steps, recipe.save_steps) == (max_steps, warmup_steps, 32_100)
     assert absolute_learning_rate(recipe.base_learning_rate, total_batch_size) == pytest.approx(8e-4, rel=1e-12)
     assert (recipe.min_learning_rate, recipe.weight_decay, recipe.num_workers) == (0, 0.05, 6)
     assert (config.drop_path_rate, config.mask_ratio, config.mask_grid_size) == (0.4, 0.75, 4)
@@ -49,10 +49,10 @@ def test_ablation_and_baseline():
     assert (mae.n_cls_tokens, mae.mask_grid_size, mae.decoder_num_hidden_layers) == (1, 1, 8)
     for name in ("ablation", "mae"):
         recipe = RECIPES[name]
-        assert (recipe.preset, recipe.num_steps, recipe.total_batch_size) == ("pixio-h16", 400 * 1605, 8192)
+        assert (recipe.preset, recipe.max_steps, recipe.total_batch_size) == ("pixio-h16", 400 * 1605, 8192)
 
 
 def test_tiny_recipe_is_the_preset():
     recipe = RECIPES["tiny"]
     assert configuration("tiny") == PixioConfig.preset("pixio-tiny")
-    assert (recipe.num_steps, recipe.warmup_steps, recipe.save_steps) == (6000, 300, 500)
+    assert (recipe.max_steps, recipe.warmup_steps, recipe.save_steps) == (6000, 300, 500)

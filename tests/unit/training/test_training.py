@@ -1,10 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Schedules and parameter groups against golden vectors; data order and pictures of a run."""
 
+import io
 from collections import Counter
 from itertools import chain
 
-import numpy as np
 import PIL.Image
 import pytest
 import torch
@@ -18,11 +18,12 @@ from pixio_hf.finetuning.samplers import shuffled_batches
 from pixio_hf.training.optimization import (
     absolute_learning_rate,
     encoder_and_head_groups,
+    fit_warmup,
     warmup_cosine,
     warmup_polynomial,
     weight_decay_groups,
 )
-from pixio_hf.visualization.reconstruction import mask_image, save_reconstruction_panel
+from pixio_hf.visualization.reconstruction import draw_training_images, mask_image, picture_reconstruction
 from tests.golden import load_case
 from tests.tiny_models import block_noise, randomize_weights, tiny_config
 
@@ -158,24 +159,46 @@ def test_nothing_to_sample(num_samples, batch_size):
         list(shuffled_batches(num_samples, batch_size, 10))
 
 
+@pytest.mark.parametrize(
+    ("asked", "num_steps", "steps", "is_told"),
+    [
+        (300, 6000, 300, False),
+        (300, 600, 300, False),
+        (300, 599, 59, True),
+        (300, 2, 0, True),
+        (0, 2, 0, False),
+        (1, 2, 1, False),
+        (0.1, 2, 0, False),
+        (0.1, 500, 50, False),
+    ],
+)
+def test_warmup_fits_into_short_runs(asked, num_steps, steps, is_told):
+    told = []
+    assert fit_warmup(asked, num_steps, told.append) == steps
+    assert bool(told) == is_told
+    rates = [warmup_cosine(step, 1.0, 0.0, steps, num_steps) for step in range(num_steps)]
+    assert max(rates) > 0
+
+
+def test_warmup_of_nonsense_is_refused():
+    for asked in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="warmup_steps must be a number of steps, or a share"):
+            fit_warmup(asked, 100)
+
+
 # Pictures
 
 
 @torch.no_grad()
-def test_reconstruction_panel(tmp_path):
+def test_reconstruction_panel():
     model = randomize_weights(PixioForPreTraining(tiny_config()))
     images = torch.randint(0, 256, (3, 3, 64, 64), generator=torch.Generator().manual_seed(0))
     mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     pixel_values = (images / 255 - mean) / std
     outputs = model(pixel_values, noise=block_noise(3))
-    path = tmp_path / "panels" / "step-1.png"
-    save_reconstruction_panel(model, pixel_values[:2], outputs, path)
-    assert [entry.name for entry in path.parent.iterdir()] == ["step-1.png"]
-    with PIL.Image.open(path) as picture:
-        assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (3 * 64, 2 * 64))
-        panel = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-    for row in range(2):
-        original, seen, rebuilt = panel[:, 64 * row : 64 * row + 64].split(64, dim=2)
+    pictures = [torch.from_numpy(part) for part in picture_reconstruction(model, pixel_values, outputs)]
+    for row in range(3):
+        original, seen, rebuilt = (part[row].permute(2, 0, 1) for part in pictures)
         assert torch.equal(original.long(), images[row])
         hidden = outputs.mask[row].reshape(4, 4).repeat_interleave(16, 0).repeat_interleave(16, 1).bool()
         assert 0 < hidden.float().mean() < 1
@@ -185,6 +208,11 @@ def test_reconstruction_panel(tmp_path):
         expected = model.reconstruct(outputs, pixel_values)[row].mul(255).round()
         assert torch.equal(rebuilt.float(), expected)
         assert not torch.equal(rebuilt[:, hidden], original[:, hidden])
+    drawn = draw_training_images(model, pixel_values, outputs, step=7, num_images=2)
+    assert drawn == draw_training_images(model, pixel_values, outputs, step=7, num_images=2)
+    with PIL.Image.open(io.BytesIO(drawn)) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 3 * 64
 
 
 def test_masked_patches_are_grey():

@@ -139,9 +139,33 @@ class FineTuningTask(ABC, Generic[Recipe]):
     @property
     def settings(self) -> dict[str, Any]:
         """What makes up the run: another run must not go on in its folder."""
-        names = ("recipe", "dataset", self.own_setting, "lora_rank", "lora_alpha", "ema_decay", "bf16", "seed")
+        names = (
+            "recipe",
+            "dataset",
+            self.own_setting,
+            "lora_rank",
+            "lora_alpha",
+            "ema_decay",
+            "mixed_precision",
+            "seed",
+        )
         given = {name: getattr(self.args, name) for name in names}
         return {**given, **asdict(self.recipe), "model": self.args.model}
+
+    @property
+    def plain_settings(self) -> dict[str, Any]:
+        """The settings that trackers can show."""
+        return {name: value for name, value in self.settings.items() if value is not None}
+
+    @property
+    def shown(self) -> tuple[Any, Any, PredictionOptions]:
+        """Image processor, validation items and how to predict them, for pictures of the run."""
+        return self.processor, self.val_items, self.prediction
+
+    @property
+    def best_constant(self) -> float:
+        """The best that a prediction reaches which looks at no image, by the metric of the task."""
+        return max(values[self.metric] for values in self.baselines.values())
 
     def measure_baselines(self) -> None:
         """Score constants on the validation items, to be shown beside every evaluation; in every process."""

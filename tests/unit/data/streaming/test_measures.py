@@ -52,8 +52,10 @@ def test_throughput_counts_images_and_waiting(monkeypatch):
 def test_trackers():
     assert choose_tracker("none") is None
     assert choose_tracker("tensorboard") == "tensorboard"
-    with pytest.raises(ValueError, match=r"'no-such-tracker'.*not installed.*tensorboard, none"):
+    with pytest.raises(ValueError, match=r"'no-such-tracker'.*not installed.*tensorboard.*, none"):
         choose_tracker("no-such-tracker")
+    with pytest.raises(ValueError, match=r"'dvclive': it is not installed \(pip install dvclive\)"):
+        choose_tracker("dvclive")
 
 
 def test_processes_that_accelerate_does_not_know_of(monkeypatch):
@@ -77,7 +79,11 @@ def test_given_values_replace_those_of_a_recipe():
     [
         ("h15", {}, "Unknown recipe 'h15'; choose one of h16-imagenet"),
         ("mae", {}, "names no data set"),
-        ("tiny", {"num_steps": 300}, "warmup_steps 300 must be below num_steps 300"),
+        (
+            "tiny",
+            {"warmup_steps": -1},
+            "warmup_steps must be a number of steps, or a share of the run below 1; got -1",
+        ),
     ],
 )
 def test_bad_recipes(name, given, message):
