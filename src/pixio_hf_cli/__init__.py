@@ -30,6 +30,7 @@ from . import (
     push,
     reconstruct,
     scene,
+    serve_app,
 )
 from .messages import verbosity
 
@@ -46,6 +47,7 @@ app.command("reconstruct", short_help="Hide most of a photo and fill it in.")(re
 app.command("features", short_help="Patch features as colours.")(features.features)
 app.command("scene", short_help="Several photos of one place in 3D.")(scene.scene)
 app.command("demo", short_help="All of it on bundled photos: contact sheet, web page.")(demo.demo)
+app.command("app", short_help="All of it in the browser.")(serve_app.serve_app)
 app.command("models", short_help="Every short name: size, licence, and whether it is here.")(models.list_models)
 app.command("info", short_help="What a checkpoint is, and which there are.")(info.info)
 app.command("check-data", short_help="Look through a data set before training on it.")(check_data.check_data)

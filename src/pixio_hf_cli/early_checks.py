@@ -1,7 +1,10 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """What a command needs, reads and writes, checked before torch is imported and before any work; imports nothing heavy."""
 
+import errno
+import ipaddress
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -11,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 # What commands import of an extra of pyproject.toml.
-EXTRAS = {"demo": ("matplotlib",), "3d": ("trimesh",), "video": ("av",)}
+EXTRAS = {"demo": ("matplotlib",), "3d": ("trimesh",), "video": ("av",), "app": ("gradio", "matplotlib", "trimesh")}
 
 
 def require_extra(extra: str) -> None:
@@ -102,3 +105,40 @@ def check_folder(out: Path) -> None:
 def show_name(path: str | Path) -> str:
     """A path as text that can be printed: bytes that are no UTF-8 become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def check_port(host: str, port: int) -> int:
+    """The number of the port to use: the one that was asked for, or a free one for 0.
+
+    Raises:
+        ValueError: it is taken, not allowed, or the host is none of this machine.
+    """
+    try:
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            return probe.getsockname()[1]
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ValueError(
+                f"Port {port} is taken by another program, maybe by another app of this kind. Pass --port with another"
+                " number, or --port 0 for any free one."
+            ) from error
+        if error.errno == errno.EACCES:
+            raise ValueError(f"Port {port} may not be used; pass --port with a number above 1023.") from error
+        raise ValueError(
+            f"--host {host} is no address of this machine; pass 127.0.0.1 (only this machine reaches the app) or 0.0.0.0"
+            " (others do, too)."
+        ) from error
+
+
+def is_open_to_others(host: str, share: bool) -> bool:
+    """Whether other machines reach an app that listens at a host."""
+    if share:
+        return True
+    try:
+        addresses = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+    except OSError:
+        return True
+    return not all(ipaddress.ip_address(str(address).partition("%")[0]).is_loopback for address in addresses)

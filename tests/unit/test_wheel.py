@@ -44,5 +44,5 @@ def test_the_card_s_packages_come_without_an_extra(wheel):
     names = {re.match(r"[\w.-]+", line).group(0) for line in core}
     assert names >= CARD_PACKAGES
     assert all(">=" in line for line in core), "each states its lowest version"
-    extras = {"train", "demo", "exr", "3d", "video", "heic", "export", "docs", "dev"}
+    extras = {"train", "demo", "exr", "3d", "video", "heic", "export", "app", "docs", "dev"}
     assert set(message.get_all("Provides-Extra", [])) == extras
