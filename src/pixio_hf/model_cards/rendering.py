@@ -21,7 +21,6 @@ PIPELINE_TAGS = {
     "depth": "depth-estimation",
     "segmentation": "image-segmentation",
     "reconstruction": "image-to-3d",
-    "classification": "image-classification",
 }
 # Of huggingface_hub's ModelCard.from_template this differs in that templates can include each other.
 _TEMPLATES = Environment(
