@@ -175,7 +175,6 @@ def main(args: PretrainingArguments) -> None:
     )
     check_num_processes(accelerator)
     keep_loss_in_float32(accelerator)
-
     set_seed(args.seed)
     model, origin = build_model(args, recipe)
     set_seed(args.seed, device_specific=True)  # for stochastic depth
@@ -223,7 +222,6 @@ def main(args: PretrainingArguments) -> None:
     accelerator.print(origin, ", ".join(f"{name} {value}" for name, value in settings.items()), sep="\n")
     warmup = fit_warmup(recipe.warmup_steps, recipe.max_steps, accelerator.print)
     accelerator.init_trackers("pretraining", settings)
-
     lock = lock_output_dir(output_dir) if accelerator.is_main_process else None
     first_step = resume_run(accelerator, loader, output_dir)
     record = RunRecord(output_dir, first_step, accelerator.is_main_process)
