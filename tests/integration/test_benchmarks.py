@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+WITH_DEVICE = ("encode.py", "depth_evaluation.py", "pretraining_step.py")
 
 
 @pytest.mark.slow
@@ -32,11 +33,17 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
             "data_loading.py --rounds 1",
             ["data_loading.500x375", "data_loading.1024x768", "data_loading.2048x1536"],
         ),
+        (
+            "deployment.py --model pixio-tiny-depth --exports openvino.float32 --rounds 1 --num_rooms 8 --clock cpu",
+            ["deployment.torch.bfloat16", "deployment.transformers.float32", "deployment.openvino.float32"],
+        ),
+        ("throughput.py --num_photos 6 --batch_size 3 --rounds 1 --side 512", ["throughput.folder"]),
+        ("command_start.py --rounds 1 --clock cpu", ["command_start"]),
     ],
 )
 def test_ratios_come_last_and_have_their_names(command: str, names: list[str]) -> None:
     script, *arguments = command.split()
-    device = [] if script == "data_loading.py" else ["--device", "cpu"]
+    device = ["--device", "cpu"] if script in WITH_DEVICE else []
     run = subprocess.run(
         [sys.executable, BENCHMARKS / script, *arguments, *device], capture_output=True, text=True, timeout=500
     )

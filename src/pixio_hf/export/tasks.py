@@ -42,7 +42,7 @@ class ExportTask:
     def output_names(self, config: PixioConfig) -> tuple[str, ...]:
         """Names of the exported tensors: the fields, and of a backbone one for each stage."""
         if self.name == "backbone":
-            return tuple(f"feature_maps.{stage}" for stage in config.out_features)
+            return tuple(f"feature_maps.{stage}" for stage in config.out_features or ())
         return self.fields
 
     def tensors(self, outputs: Any) -> tuple[Tensor, ...]:
