@@ -29,7 +29,7 @@ def build_reconstruction_tab(shelf: ModelShelf) -> None:
             ratio = gr.Slider(0, 0.95, value=0.75, step=0.05, label="Hidden share", elem_id="reconstruction-ratio")
             block = gr.Radio(
                 list(BLOCKS),
-                value=4,
+                value=2,
                 label="Block size",
                 info="In patches; blocks that do not tile the photo are fitted.",
             )
