@@ -21,7 +21,7 @@ from ..data.labelled.scene_sets import open_scene_sets, open_training_scenes
 from ..data.labelled.view_dataset import ViewDataset
 from ..data.labelled.view_sampling import ViewBatches
 from ..modeling_pixio_reconstruction import PixioForReconstruction
-from ..training.optimization import warmup_cosine
+from ..training.optimization import fit_warmup, warmup_cosine
 from ..training.reconstruction_recipes import TINY, TINY_FIELDS, reconstruction_groups
 from ..vit_encoders import Normalization, VitEncoder, find_normalization, load_model, read_config
 from .probes import fit_crop_size
@@ -164,7 +164,7 @@ def train_view_probe(probe: ViewProbe, source: Any, recipe: SceneRecipe, title: 
                 step + 1,
                 recipe.learning_rate,
                 recipe.learning_rate * TINY.final_factor,
-                TINY.warmup_share * recipe.num_steps,
+                fit_warmup(TINY.warmup_steps, recipe.num_steps),
                 recipe.num_steps,
             )
             for group in optimizer.param_groups:

@@ -85,7 +85,7 @@ def limited_session() -> Iterator[None]:
 
     huggingface_hub shares one client among all its functions; its settings are put back afterwards.
     """
-    session = get_session()
+    session: Any = get_session()  # httpx or httpx2, whichever huggingface_hub found
     timeout, hooks = session.timeout, session.event_hooks
     session.timeout = TIMEOUT
     session.event_hooks = {**hooks, "response": [*hooks.get("response", []), refuse_long_wait]}
