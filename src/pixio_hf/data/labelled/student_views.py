@@ -61,7 +61,7 @@ class CutMixViews(AugmentedDataset):
         regions = np.zeros(view["depth"].shape, dtype=bool)
         if generator.random() < CUTMIX_PROBABILITY:
             other = self.augment(self.dataset[int(generator.integers(len(self)))], generator)
-            rows, columns = draw_rectangle(*regions.shape, generator)
+            rows, columns = draw_rectangle(regions.shape[0], regions.shape[1], generator)
             regions[rows, columns] = True
             pixels = np.array(view["image"])
             pixels[regions] = np.asarray(perturb_photo(other["image"], generator))[regions]
