@@ -123,8 +123,7 @@ def compare_model(
     with recipe.autocast(device):
         if recipe.relative:
             options = PredictionOptions(None, batch_size=recipe.batch_size)
-            square = {"size": {"height": crop_size, "width": crop_size}, "do_resize": True}
-            resizing = partial(processor, **square)
+            resizing = partial(processor, size={"height": crop_size, "width": crop_size}, do_resize=True)
             evaluation = evaluate_relative_depth(probe, resizing, eval_items, options, rules)
         else:
             evaluation = evaluate_depth(probe, processor, eval_items, options)
