@@ -107,8 +107,7 @@ def open_onnx(path: str) -> Teacher:
         maps = []
         for photo in photos:
             pixels = np.asarray(photo.resize((side, side), PIL.Image.Resampling.BILINEAR), dtype=np.float32) / 255
-            (output, *_) = session.run(None, {entry.name: pixels.transpose(2, 0, 1)[None]})
-            depth = np.asarray(output).squeeze()
+            depth = np.squeeze(np.asarray(session.run(None, {entry.name: pixels.transpose(2, 0, 1)[None]})[0]))
             maps.append(resize(torch.from_numpy(depth.astype(np.float32)), photo))
         return maps
 
@@ -270,7 +269,7 @@ def main(args: LabellingArguments) -> None:
     if args.onnx:
         look, predicts = open_onnx(args.onnx), "metric" if args.predicts == "auto" else args.predicts
     else:
-        look, predicts = open_model(args.model, args.predicts, state.device or torch.device("cpu"), args.bf16)
+        look, predicts = open_model(args.model, args.predicts, cast(torch.device, state.device), args.bf16)
     if state.is_main_process:
         settings = asdict(replace(args, output_dir="")) | {"batch_size": None, "data": source.fingerprint}
         Path(args.output_dir, "reports").mkdir(parents=True, exist_ok=True)

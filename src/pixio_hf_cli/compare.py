@@ -67,6 +67,9 @@ def compare(
     depth_scale: DepthScale = None,
     cache_dir: CacheDir = None,
     num_workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes that read images.")] = 0,
+    relative: Annotated[
+        bool, typer.Option("--relative", help="Depth up to scale and shift: aligned with the truth, then judged.")
+    ] = False,
     device: Device = "auto",
     dtype: Dtype = "float32",
     overwrite: Overwrite = False,
@@ -102,6 +105,7 @@ def compare(
         from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
         from pixio_hf.data.labelled.depth_protocols import find_depth_protocol
         from pixio_hf.evaluation.comparison import ComparisonRecipe, compare_model
+        from pixio_hf.evaluation.relative_depth import RelativeRules
         from pixio_hf.quiet_loading import quiet_loading
         from pixio_hf.synthetic import SYNTHETIC_DATASETS
         from pixio_hf.synthetic.outdoors import OUTDOOR_MAX_DEPTH
@@ -111,13 +115,14 @@ def compare(
 
         if not all(size.strip().isdigit() for size in neck_hidden_sizes.split(",")):
             raise ValueError(f"--neck-hidden-sizes must be numbers between commas, got {neck_hidden_sizes!r}.")
-        counts, paper_data = {"train": num_train, "val": num_eval}, "NYUv2"
+        counts, paper_data, rules = {"train": num_train, "val": num_eval}, "NYUv2", None
         if is_synthetic := data in SYNTHETIC_DATASETS:
             counts = {split: count or NUM_SCENES[split] for split, count in counts.items()}
             max_depth = ROOM_MAX_DEPTH if SYNTHETIC_DATASETS[data] == "room" else OUTDOOR_MAX_DEPTH
         else:
             judged = find_depth_protocol(data, protocol)
             max_depth, paper_data = judged.max_depth, "KITTI" if judged.name == "kitti" else "NYUv2"
+            rules = RelativeRules(judged.min_depth, max_depth, crop=judged.relative_crop)
         recipe = ComparisonRecipe(
             num_steps=steps,
             batch_size=batch_size,
@@ -130,6 +135,7 @@ def compare(
             tight_windows=is_synthetic,
             dtype=dtype,
             num_workers=num_workers,
+            relative=relative,
         )
         recipe.check()
         check_targets([], out, overwrite)
@@ -146,6 +152,8 @@ def compare(
             **asdict(recipe),
         }
         del settings["num_workers"]
+        if not relative:
+            del settings["relative"]  # as in comparisons made before there was the option
         # Once through JSON, so that they can be compared with the settings in a file.
         settings = json.loads(json.dumps(settings))
         rows = {} if overwrite else read_rows(out / "comparison.json", settings)
@@ -162,6 +170,7 @@ def compare(
                 num_scenes=counts[split] or NUM_SCENES[split],
                 image_size=crop_size,
                 cache_dir=str(cache_dir or out / "scenes") if is_synthetic else None,
+                relative=relative,
             )
             count = counts[split]
             if count is None or is_synthetic:
@@ -174,7 +183,7 @@ def compare(
         for model, head in missing:
             with quiet_loading():
                 rows[model, head] = compare_model(
-                    model, head, train_items, eval_items, recipe, paper_data=paper_data, device=place
+                    model, head, train_items, eval_items, recipe, paper_data=paper_data, device=place, rules=rules
                 )
             # Wanted rows first, in their order; those of earlier calls follow.
             rows = {pair: rows[pair] for pair in dict.fromkeys([*wanted, *rows]) if pair in rows}
@@ -268,8 +277,9 @@ def render_page(settings: dict[str, Any], rows: Rows) -> str:
     from pixio_hf.evaluation.comparison import render_table
 
     memory = "of tensors on the GPU" if settings["device"] == "cuda" else "of the whole process, libraries included"
+    kind = "Relative depth, aligned per image," if settings.get("relative") else "Depth"
     notes = [
-        f"Depth on {settings['data']} from frozen encoders: each head trained for {settings['num_steps']} steps of"
+        f"{kind} on {settings['data']} from frozen encoders: each head trained for {settings['num_steps']} steps of"
         f" {settings['batch_size']} images with seed {settings['seed']}, evaluated on images it was not trained on.",
         f"ms per image: encoder and head, one crop at a time. Peak memory: {memory}, in training and evaluation.",
     ]

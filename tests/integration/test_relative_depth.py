@@ -103,7 +103,7 @@ def test_pairs_and_what_does_not_fit(frames, tmp_path):
         (["--by-source"], "are for --relative"),
     ):
         result = CliRunner().invoke(app, [*command, *options, "--out", str(tmp_path / "out")])
-        assert result.exit_code == 1, options
+        assert result.exit_code == 2, options
         assert message in result.output
 
 
@@ -161,3 +161,17 @@ def test_students_resume_exactly(load, tmp_path, monkeypatch, library):  # noqa:
     model = PixioForDepthEstimation.from_pretrained(tmp_path / "whole" / "model")
     assert (model.config.depth_estimation_type, model.config.depth_loss_trim) == ("relative", 0.1)
     assert "Relative depth" in (tmp_path / "whole" / "model" / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_comparison_of_relative_depth(tmp_path):
+    folder = save_model(tmp_path / "model")
+    command = ["compare", "--models", str(folder), "--data", "synthetic-rooms", "--heads", "linear", "--relative"]
+    command += ["--steps", "2", "--batch-size", "2", "--num-train", "4", "--num-eval", "2", "--crop-size", "64"]
+    result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "order" in result.output
+    assert "Relative depth" in result.output
+    (row,) = json.loads((tmp_path / "out" / "comparison.json").read_text())["rows"]
+    assert -1 <= row["metrics"]["order"] <= 1
+    assert row["paper"] is None

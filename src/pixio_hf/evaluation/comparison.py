@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 
 from ..data.labelled.batches import DepthCollator
 from ..data.labelled.paired_augmentation import AugmentedDataset, DepthAugmentation
+from ..data.labelled.student_views import SquareViews
 from ..heads import NUM_TAPS
 from ..model_cards.results import ResultTable, find_published_depth
 from ..shown_text import markdown_text
@@ -30,6 +31,7 @@ from ..training.optimization import (
 from .depth import evaluate_depth
 from .prediction import PredictionOptions
 from .probes import FUSION_HIDDEN_SIZE, NECK_HIDDEN_SIZES, ProbeModel, fit_crop_size, load_probe
+from .relative_depth import RelativeRules, evaluate_relative_depth
 from .results import build_report
 
 _PROCESS = Path("/proc/self")
@@ -42,6 +44,8 @@ class ComparisonRecipe:
     learning_rate: None means the paper's, 1e-4 for DPT and 2e-4 for linear heads.
     crop_size: side in pixels of crops and windows; each model takes the largest multiple of its patch size within.
     tight_windows: move the last window inside the image instead of padding it (not docs/specification.md 5.6).
+    relative: depth up to scale and shift, from squares: the short side is resized to crop_size to train, the
+        whole image to be judged.
     num_workers: processes that read images; results do not depend on it.
     """
 
@@ -56,6 +60,7 @@ class ComparisonRecipe:
     tight_windows: bool = False
     dtype: str = "float32"
     num_workers: int = 0
+    relative: bool = False
 
     def check(self) -> None:
         """Raise ValueError for values that make no sense."""
@@ -88,10 +93,12 @@ def compare_model(
     *,
     paper_data: str = "NYUv2",
     device: torch.device | None = None,
+    rules: RelativeRules | None = None,
 ) -> dict[str, Any]:
     """Train a head on the frozen encoder of a checkpoint and evaluate it: one row of the comparison, ready for JSON.
 
-    Items are those of open_depth_dataset. `paper_data`, "NYUv2" or "KITTI", chooses the published result to stand beside.
+    Items are those of open_depth_dataset. `paper_data`, "NYUv2" or "KITTI", chooses the published result to stand beside;
+    relative depth has none, as the paper trains whole models for it. `rules`: what counts for relative depth.
 
     Raises:
         ValueError: anything wrong with the model or the recipe, or fewer images than one batch.
@@ -107,15 +114,21 @@ def compare_model(
         neck_hidden_sizes=recipe.neck_hidden_sizes,
         fusion_hidden_size=recipe.fusion_hidden_size,
         max_depth=recipe.max_depth,
+        depth_estimation_type="relative" if recipe.relative else "metric",
     )
     probe.to(device)
     crop_size = fit_crop_size(recipe.crop_size, probe.config.patch_size)
     train_loss = train_probe(probe, processor, train_items, recipe, title=f"{name}, {head_type}: train")
     options = PredictionOptions(crop_size, batch_size=recipe.batch_size, tight_windows=recipe.tight_windows)
     with recipe.autocast(device):
-        evaluation = evaluate_depth(probe, processor, eval_items, options)
+        if recipe.relative:
+            options = PredictionOptions(None, batch_size=recipe.batch_size)
+            resizing = partial(processor, size={"height": crop_size, "width": crop_size}, do_resize=True)
+            evaluation = evaluate_relative_depth(probe, resizing, eval_items, options, rules)
+        else:
+            evaluation = evaluate_depth(probe, processor, eval_items, options)
         seconds_per_image = time_per_image(probe, crop_size, device)
-    paper = find_published_depth(name, paper_data, head_type)
+    paper = None if recipe.relative else find_published_depth(name, paper_data, head_type)
     settings = {
         "patch_size": probe.config.patch_size,
         "crop_size": crop_size,
@@ -168,7 +181,8 @@ def train_probe(
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
     probe.train()
     loss = torch.zeros(())
-    augmentation = DepthAugmentation(fit_crop_size(recipe.crop_size, probe.config.patch_size))
+    crop_size = fit_crop_size(recipe.crop_size, probe.config.patch_size)
+    augmentation = SquareViews(crop_size) if recipe.relative else DepthAugmentation(crop_size)
     batches = _endless_batches(AugmentedDataset(items, augmentation, recipe.seed), processor, recipe)
     bar = tqdm(total=recipe.num_steps, desc=title, unit="step")
     with bar:
@@ -178,6 +192,8 @@ def train_probe(
                 loss = probe(**batch).loss
             optimizer.zero_grad()
             loss.backward()
+            if recipe.relative:  # as large as a prediction is flat
+                torch.nn.utils.clip_grad_norm_(probe.head.parameters(), 1.0)
             optimizer.step()
             scheduler.step()
             bar.update()
@@ -243,11 +259,13 @@ def peak_memory(device: torch.device) -> float:
 
 def render_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The comparison as one Markdown table; published columns only where a row has a published result."""
+    is_relative = any("order" in row["metrics"] for row in rows)
+    errors = {"abs_rel": "abs_rel", "order": "order"} if is_relative else {"rmse": "rmse (m)"}
     columns = [
         "model",
         "head",
         "delta1",
-        "rmse (m)",
+        *errors.values(),
         "encoder parameters",
         "image",
         "ms per image",
@@ -263,7 +281,7 @@ def render_table(rows: Sequence[Mapping[str, Any]]) -> str:
             row["model"],
             row["head"],
             _number(metrics["delta1"], 3),
-            _number(metrics["rmse"], 3),
+            *(_number(metrics[name], 3) for name in errors),
             f"{row['num_encoder_parameters'] / 1e6:.1f} M",
             f"{settings['crop_size']} px, patches of {settings['patch_size']}",
             _number(row["milliseconds_per_image"], 1),

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.modeling_outputs import DepthEstimatorOutput
 
 from ..configuration_pixio import HEAD_TYPES
 from ..frozen_encoder import FreezableEncoder
 from ..head_regions import predict_parts
-from ..heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
+from ..heads import DPTHead, LinearHead, concat_class_mean, depth_output, dpt_tap_blocks
 from ..image_processing_pixio import PixioImageProcessor
-from ..losses import silog_loss
+from ..losses import relative_depth_loss, silog_loss
 from ..vit_encoders import Normalization, VitEncoder, find_normalization, load_model, read_config
 
 NECK_HIDDEN_SIZES = (256, 512, 1024, 1024)  # docs/specification.md 5.2
@@ -30,6 +30,7 @@ class ProbeConfig:
     head_type: str
     min_depth: float
     max_depth: float
+    depth_estimation_type: str = "metric"
 
 
 class ProbeModel(FreezableEncoder):
@@ -51,8 +52,11 @@ class ProbeModel(FreezableEncoder):
         fusion_hidden_size: int = FUSION_HIDDEN_SIZE,
         min_depth: float = 1e-3,
         max_depth: float = 10.0,
+        depth_estimation_type: str = "metric",
     ):
         """Put a new head on an encoder, a bare transformers model or a VitEncoder, which is taken over.
+
+        Relative depth is inverse depth up to scale and shift, as of PixioForDepthEstimation.
 
         Raises:
             ValueError: an unknown family or head, or an encoder with fewer than 4 blocks under a DPT head.
@@ -62,7 +66,12 @@ class ProbeModel(FreezableEncoder):
             raise ValueError(f"head_type must be one of {', '.join(HEAD_TYPES)}, got {head_type!r}.")
         self.encoder = model if isinstance(model, VitEncoder) else VitEncoder(model)
         self.config = ProbeConfig(
-            self.encoder.model_type, self.encoder.patch_size, head_type, float(min_depth), float(max_depth)
+            self.encoder.model_type,
+            self.encoder.patch_size,
+            head_type,
+            float(min_depth),
+            float(max_depth),
+            depth_estimation_type,
         )
         channels = 2 * self.encoder.hidden_size
         if head_type == "dpt":
@@ -71,6 +80,8 @@ class ProbeModel(FreezableEncoder):
         else:
             self.tapped_blocks = (self.encoder.num_hidden_layers - 1,)
             self.head = LinearHead(channels, num_labels=1)
+        if depth_estimation_type == "relative" and self.head.output_layer.bias is not None:
+            nn.init.ones_(self.head.output_layer.bias)  # a relu that begins below zero would never learn
 
     @property
     def device(self) -> torch.device:
@@ -101,15 +112,20 @@ class ProbeModel(FreezableEncoder):
         return [part.float() for part in parts]
 
     def forward(self, pixel_values: Tensor, labels: Tensor | None = None) -> DepthEstimatorOutput:
-        """Predict depth, and compare it with labels (B, H, W) in metres: SiLog loss (docs/specification.md 5.4).
+        """Predict depth, and compare it with labels (B, H, W) in metres.
+
+        SiLog loss (docs/specification.md 5.4), or relative_depth_loss.
 
         Raises:
             ValueError: sides that are no multiple of the patch size, or labels of another shape.
         """
         config = self.config
-        predicted_depth = config.max_depth * torch.sigmoid(self.predict_logits(pixel_values)[0]).squeeze(1)
+        activation, unit = depth_output(config)
+        predicted_depth = unit * activation(self.predict_logits(pixel_values)[0]).squeeze(1)
         loss = None
-        if labels is not None:
+        if labels is not None and config.depth_estimation_type == "relative":
+            loss = relative_depth_loss(predicted_depth, labels.to(predicted_depth), config.min_depth)
+        elif labels is not None:
             loss = silog_loss(predicted_depth, labels.to(predicted_depth), config.min_depth, config.max_depth)
         return DepthEstimatorOutput(loss=loss, predicted_depth=predicted_depth)  # pyright: ignore[reportArgumentType]
 

@@ -58,10 +58,11 @@ class CutMixViews(AugmentedDataset):
         generator = self._generator(index)
         view = self.augment(self.dataset[index], generator)
         view = {**view, "image": perturb_photo(view["image"], generator)}
-        regions = np.zeros(view["depth"].shape, dtype=bool)
+        height, width = view["depth"].shape
+        regions = np.zeros((height, width), dtype=bool)
         if generator.random() < CUTMIX_PROBABILITY:
             other = self.augment(self.dataset[int(generator.integers(len(self)))], generator)
-            rows, columns = draw_rectangle(regions.shape[0], regions.shape[1], generator)
+            rows, columns = draw_rectangle(height, width, generator)
             regions[rows, columns] = True
             pixels = np.array(view["image"])
             pixels[regions] = np.asarray(perturb_photo(other["image"], generator))[regions]

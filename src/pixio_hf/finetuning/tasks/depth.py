@@ -15,13 +15,16 @@ from ...data.labelled.student_views import CutMixViews, SquareViews
 from ...evaluation.baselines import Baselines, depth_baselines
 from ...evaluation.depth import evaluate_depth
 from ...evaluation.prediction import PredictionOptions
-from ...evaluation.relative_depth import evaluate_relative_depth, relative_depth_baselines
+from ...evaluation.relative_depth import RelativeRules, evaluate_relative_depth, relative_depth_baselines
 from ...image_processing_pixio import PixioImageProcessor
 from ...modeling_pixio_dense import PixioForDepthEstimation
+from ...synthetic import SYNTHETIC_DATASETS
 from ..arguments import FineTuningArguments
 from ..recipes import DEPTH_RECIPES, DepthRecipe
 from ..starting_model import StartingModel, start_model
 from .task import FineTuningTask
+
+FARTHEST_OF_TEACHER = 20.0  # times as far as the nearest point; what is farther has hardly any inverse depth
 
 
 class DepthTask(FineTuningTask[DepthRecipe]):
@@ -84,6 +87,14 @@ class DepthTask(FineTuningTask[DepthRecipe]):
         )
 
     @property
+    def rules(self) -> RelativeRules:
+        """What of the validation set counts for relative depth; a teacher's unit is the distance of the nearest point."""
+        is_rendered = self.args.dataset in SYNTHETIC_DATASETS
+        if not is_rendered and find_depth_protocol(self.args.dataset, self.recipe.protocol).stores_inverse:
+            return RelativeRules(0.5, FARTHEST_OF_TEACHER)
+        return RelativeRules(PixioConfig().min_depth, self.recipe.max_depth)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """With the data sets that are mixed in."""
         mixed = {"mix_with": self.args.mix_with} if self.args.mix_with else {}
@@ -128,13 +139,14 @@ class DepthTask(FineTuningTask[DepthRecipe]):
     def score_constants(self) -> Baselines:
         """The mean and the median training depth; or a constant and "near at the bottom" for relative depth."""
         if self.is_relative:
-            return relative_depth_baselines(self.val_items)
+            return relative_depth_baselines(self.val_items, self.rules)
         return depth_baselines(self.train_items, self.val_items, PixioConfig().min_depth, self.recipe.max_depth)
 
     def score(self, model: Any) -> dict[str, Any]:
         """The nine metrics (docs/specification.md 5.6, 5.7); of relative depth once it is aligned, and the order."""
-        evaluate = evaluate_relative_depth if self.is_relative else evaluate_depth
-        return evaluate(model, self.processor, self.val_items, self.prediction).metrics
+        if self.is_relative:
+            return evaluate_relative_depth(model, self.processor, self.val_items, self.prediction, self.rules).metrics
+        return evaluate_depth(model, self.processor, self.val_items, self.prediction).metrics
 
     def show(self, metrics: Mapping[str, Any], is_final: bool = False) -> str:
         """Errors in metres; of relative depth the order instead."""
