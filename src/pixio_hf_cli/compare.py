@@ -11,7 +11,19 @@ import typer
 
 from .early_checks import check_targets
 from .messages import plain_errors
-from .options import BatchSize, CacheDir, Data, DepthScale, Device, Dtype, OutputFolder, Overwrite, Protocol, Seed
+from .options import (
+    BatchSize,
+    CacheDir,
+    Data,
+    DepthScale,
+    Device,
+    Dtype,
+    OutputFolder,
+    Overwrite,
+    Protocol,
+    Relative,
+    Seed,
+)
 
 if TYPE_CHECKING:
     from pixio_hf.evaluation.comparison import ComparisonRecipe
@@ -67,9 +79,7 @@ def compare(
     depth_scale: DepthScale = None,
     cache_dir: CacheDir = None,
     num_workers: Annotated[int, typer.Option(metavar="N", min=0, help="Processes that read images.")] = 0,
-    relative: Annotated[
-        bool, typer.Option("--relative", help="Depth up to scale and shift: aligned with the truth, then judged.")
-    ] = False,
+    relative: Relative = False,
     device: Device = "auto",
     dtype: Dtype = "float32",
     overwrite: Overwrite = False,

@@ -28,6 +28,7 @@ from .options import (
     OutputFolder,
     Overwrite,
     Protocol,
+    Relative,
     Split,
     SplitFile,
 )
@@ -51,9 +52,7 @@ def evaluate_depth(
     num_pictures: NumPictures = 4,
     depth_scale: DepthScale = None,
     cache_dir: CacheDir = None,
-    relative: Annotated[
-        bool, typer.Option("--relative", help="Up to scale and shift: align each image with its truth first.")
-    ] = False,
+    relative: Relative = False,
     truth_range: Annotated[
         str | None,
         typer.Option(metavar="NEAR,FAR", help="--relative: metres that count [default: the protocol's range]."),

@@ -82,6 +82,10 @@ CacheDir = Annotated[
     Path | None,
     typer.Option("--cache-dir", metavar="DIR", help="Keeps synthetic scenes once they are rendered."),
 ]
+Relative = Annotated[
+    bool,
+    typer.Option("--relative", help="Depth up to scale and shift: aligned with the truth of each image, then judged."),
+]
 
 # Of `convert` and `push`.
 Private = Annotated[bool, typer.Option("--private/--public", help="Who sees the repository, if it is a new one.")]

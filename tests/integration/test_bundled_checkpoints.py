@@ -98,7 +98,7 @@ def test_checkpoint_loads_completely(name):
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="pixio-tiny, pixio-tiny-depth"):
+    with pytest.raises(ValueError, match="pixio-tiny, pixio-tiny-3d, pixio-tiny-depth"):
         bundled_checkpoint("pixio-huge")
 
 

@@ -11,7 +11,13 @@ from pixio_hf_cli import app
 # Of one name, but another meaning; each says so in its help.
 OWN_MEANING = {
     "--overwrite": {"convert", "push"},  # a whole checkpoint, and another model on the Hub
-    "--dtype": {"convert"},  # of the weights
+    "--dtype": {"convert", "export"},  # of the weights
+    "--batch-size": {"evaluate scene"},  # sets of photos
+    "--data": {"evaluate scene"},  # scenes
+    "--cache-dir": {"evaluate scene"},  # views and what they have in common
+    "--num-scenes": {"demo"},  # a few, to look at
+    "--num-views": {"compare"},  # with --task scene only
+    "--task": {"check-data", "export"},  # layouts, and kinds of models
     "--size": {"features", "reconstruct"},  # a default of its own, and a square
     "--protocol": {"check-data"},  # those of all tasks
     "--split": {"check-data"},  # by default all

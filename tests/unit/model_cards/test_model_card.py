@@ -128,7 +128,7 @@ def test_conversion_report_is_summarised():
     assert "| verified | no (" in render_conversion_card(PixioConfig.preset("pixio-h16"), unverified, "my-h16")
 
 
-@pytest.mark.parametrize("kind", PIPELINE_TAGS)
+@pytest.mark.parametrize("kind", sorted(set(PIPELINE_TAGS) - {"backbone"}))
 @pytest.mark.parametrize("license", [None, "mit"])
 def test_licence_of_converted_weights(tmp_path, kind, license):
     """What is written may be pushed: the licence check of the upload agrees with the card."""
