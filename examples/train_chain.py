@@ -82,7 +82,7 @@ def plan_stages(args: ChainArguments, photos: Path) -> list[Stage]:
         "preset": "pixio-tiny",
         "dataset": f"{photos} + synthetic-mixed",
         "num_render_workers": args.num_workers,
-        "num_steps": args.pretraining_steps,
+        "max_steps": args.pretraining_steps,
         "warmup_steps": args.pretraining_steps // 20,
         "batch_size": args.batch_size,
         "num_workers": args.num_workers,
@@ -126,7 +126,7 @@ def plan_stages(args: ChainArguments, photos: Path) -> list[Stage]:
         "eval_steps": -(-args.finish_steps // 2),
     }
     if args.smoke:
-        pretraining |= {"num_steps": 2, "warmup_steps": 1, "batch_size": 2, "num_scenes": 4, "num_workers": 0}
+        pretraining |= {"max_steps": 2, "warmup_steps": 1, "batch_size": 2, "num_scenes": 4, "num_workers": 0}
         pretraining |= {"num_render_workers": 0, "mixed_precision": "no"}
         labelling |= {"smoke": True, "val_share": 0.5, "image_size": 64}
         short = {"total_batch_size": 2, "max_steps": 2, "eval_steps": 2, "num_scenes": 4, "num_workers": 0}

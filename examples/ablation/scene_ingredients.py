@@ -173,7 +173,7 @@ def compare(depth: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     fitted = inverse @ np.linalg.lstsq(inverse, 1 / truth, rcond=None)[0]
     aligned = 1 / np.clip(fitted, 0.05, 10)
     ranks = [values.argsort().argsort() for values in (depth, truth)]
-    order = float(np.corrcoef(*ranks).flat[1]) if depth.std() > 1e-9 else 0.0
+    order = float(np.corrcoef(ranks[0], ranks[1]).flat[1]) if depth.std() > 1e-9 else 0.0
     return float((np.maximum(aligned / truth, truth / aligned) < 1.25).mean()), order
 
 

@@ -46,7 +46,8 @@ def workplace(tmp_path, monkeypatch) -> Path:
     """An empty current folder with a photo, and no way to the Hub."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    Image.linear_gradient("L").resize((200, 150)).convert("RGB").save("kitchen.jpg")
+    for name in ("kitchen.jpg", "left.jpg", "right.jpg"):
+        Image.linear_gradient("L").resize((200, 150)).convert("RGB").save(name)
     return tmp_path
 
 
@@ -188,12 +189,14 @@ def test_command_lines_parse():
             programs.append(" ".join(words[:2]))
             if words[0] == "hf":
                 assert words[1:] == ["download", PUBLISHED[name].hub_id, "--local-dir", name]
+            elif words[0] == "pixio-hf":
+                assert words[1:4] == ["scene", "left.jpg", "right.jpg"]
             elif words[1] == "conversion/convert_checkpoint.py":
                 args = convert.make_context("convert", words[2:]).params
                 assert (str(args["source"]), str(args["output_dir"])) == (PUBLISHED[name].original_file, name)
             else:
                 assert words[0] == "python"
                 check_script_command(ROOT / words[1], words[2:])
-    # Two for each of Meta's sizes, seven of how the bundled ones were trained and evaluated: none was skipped.
-    assert len(programs) == 2 * len(PUBLISHED) + 7
+    # Two for each of Meta's sizes, nine of how the bundled ones were trained, evaluated and used: none was skipped.
+    assert len(programs) == 2 * len(PUBLISHED) + 9
     assert PUBLISHED["pixio-1b16"].original_file == "pixio_vit1b16.pth"

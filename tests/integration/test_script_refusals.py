@@ -28,21 +28,23 @@ ABSURD = {
     "pretrain.py": ("--recipe", "nothing"),
     "reconstruction/evaluate_views.py": ("--num_views", "0"),
     "reconstruction/train_reconstruction.py": ("--images_per_batch", "-2"),
+    "train_chain.py": ("--batch_size", "0"),
     "train_decoder.py": ("--max_steps", "-3"),
 }
 SCRIPTS = sorted(ABSURD)
 WITHOUT_OUTPUT = ("evaluate_depth.py", "evaluate_reconstruction.py", "reconstruction/evaluate_views.py")
 WITHOUT_DATASET = (
     *("ablation/ablation.py", "ablation/scene_ingredients.py", "evaluate_reconstruction.py"),
-    *("gather_photographs.py", "pseudo_label.py"),
+    *("gather_photographs.py", "pseudo_label.py", "train_chain.py"),
 )
-WITHOUT_MODEL = ("ablation/ablation.py", "ablation/scene_ingredients.py", "gather_photographs.py")
+WITHOUT_MODEL = ("ablation/ablation.py", "ablation/scene_ingredients.py", "gather_photographs.py", "train_chain.py")
 NEEDED = {
     "ablation/scene_ingredients.py": {"--frames": str(EXAMPLES)},
     "reconstruction/evaluate_views.py": {"--model": "pixio-tiny"},
     "distill.py": {"--student": "pixio-tiny", "--teacher": "pixio-tiny"},
     "train_decoder.py": {"--model": "pixio-tiny"},
     "curate.py": {"--dataset": str(EXAMPLES)},
+    "train_chain.py": {"--photos": str(EXAMPLES)},
     "pseudo_label.py": {"--dataset": str(EXAMPLES.parent / "src" / "pixio_hf" / "assets")},
 }
 

@@ -114,9 +114,10 @@ SCENE_METRICS = {
 def measured_results(name: str) -> list[EvalResult]:
     """What we measured on a bundled checkpoint, for the `model-index` of its card."""
     if name == "pixio-tiny-3d":
-        scores = RESULTS[name]["table"][0]
+        scores, first = RESULTS[name]["table"][0], _ROOMS["first_held_out"]
+        rooms = f"{RESULTS[name]['num_held_out']} rooms from seed {first} on"
         return [
-            _result("image-to-3d", "3D reconstruction from two views", key, metric, float(scores[key]))
+            _result("image-to-3d", "3D reconstruction from two views", key, metric, float(scores[key]), rooms)
             for key, metric in SCENE_METRICS.items()
         ]
     task, model, losses = "Metric depth from one image", "pixio_tiny_depth", []
@@ -131,13 +132,13 @@ def measured_results(name: str) -> list[EvalResult]:
     return losses + [_result("depth-estimation", task, key, names[key], value) for key, value in scores.items()]
 
 
-def _result(task: str, task_name: str, metric: str, metric_name: str, value: float) -> EvalResult:
+def _result(task: str, task_name: str, metric: str, metric_name: str, value: float, rooms: str = "") -> EvalResult:
     size = f"{_ROOMS['image_size']} x {_ROOMS['image_size']}"
     return EvalResult(
         task_type=task,
         task_name=task_name,
         dataset_type="synthetic-rooms",
-        dataset_name=f"Synthetic rooms, held out ({HELD_OUT_ROOMS}, {size})",
+        dataset_name=f"Synthetic rooms, held out ({rooms or HELD_OUT_ROOMS}, {size})",
         metric_type=metric,
         metric_name=metric_name,
         metric_value=value,

@@ -406,6 +406,7 @@ def test_models_lists_every_short_name(tmp_path, monkeypatch):
     assert list(models) == list_short_names()
     assert {name: model["on_this_machine"] for name, model in models.items()} == {
         "pixio-tiny": "in the package",
+        "pixio-tiny-3d": "in the package",
         "pixio-tiny-depth": "in the package",
         "pixio-b16": "local folder",
         "pixio-l16": "no",
@@ -422,7 +423,7 @@ def test_models_lists_every_short_name(tmp_path, monkeypatch):
     assert tiny["parameters"] == sum(parameter.numel() for parameter in model.parameters()) + counters
     (snapshot / "model.safetensors").unlink()
     text = CliRunner().invoke(app, ["models"]).output
-    assert len(text.splitlines()) == 8
+    assert len(text.splitlines()) == 9
     assert re.search(r"pixio-h16 .* 631 M +2,524 MB .* no$", text, re.MULTILINE)
 
 

@@ -67,7 +67,9 @@ def test_every_number_of_ours_is_in_a_card(monkeypatch):
     assert len(marks) > 60
     assert [mark for mark in marks if mark not in text] == held_out
     assert results.HELD_OUT_ROOMS == "512 rooms of seeds 20000000 to 20000511"
-    assert all(results.HELD_OUT_ROOMS in render_checkpoint_card(name) for name in list_bundled())
+    assert all(
+        results.HELD_OUT_ROOMS in render_checkpoint_card(name) for name in list_bundled() if name != "pixio-tiny-3d"
+    )
 
 
 def test_the_paper_s_numbers_are_in_the_cards_and_in_the_docs():
