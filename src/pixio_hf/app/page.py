@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.themes import Default
 
 from .depth_tab import build_depth_tab
 from .features_tab import build_features_tab
@@ -33,7 +34,7 @@ STYLE = """
 
 def make_look() -> dict[str, Any]:
     """Options of `launch` for the look; fonts are the machine's own, so that none is fetched from elsewhere."""
-    theme = gr.themes.Default(
+    theme = Default(
         primary_hue="indigo",
         neutral_hue="slate",
         font=["system-ui", "sans-serif"],
