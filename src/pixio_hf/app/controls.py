@@ -4,7 +4,6 @@
 from typing import Any
 
 import gradio as gr
-from gradio.helpers import Examples
 
 from ..bundled import ASSETS
 from .settings import Task
@@ -37,10 +36,10 @@ def choose_model(shelf: ModelShelf, task: Task) -> gr.Dropdown:
     )
 
 
-def show_examples(photo: gr.Image, task: Task, example: Any = None) -> Examples:
+def show_examples(photo: gr.Image, task: Task) -> None:
     """Small pictures that fill the place of the photo when clicked."""
-    examples = [[path] for path in EXAMPLES] if example is None else example
-    return Examples(examples, photo, label="Or try one of these", elem_id=f"{task}-examples", cache_examples=False)
+    examples = [[path] for path in EXAMPLES]
+    gr.Examples(examples, photo, label="Or try one of these", elem_id=f"{task}-examples", cache_examples=False)
 
 
 def show_picture(label: str, elem_id: str) -> gr.Image:

@@ -67,8 +67,9 @@ def reconstruct_scene(shelf: ModelShelf, paths: Sequence[str], model_name: str |
     )
     seen = (255 * (pixel_values * std + mean)).round().clamp(0, 255).byte().cpu().numpy()
     intrinsics, poses = outputs.intrinsics[0].cpu().numpy(), outputs.camera_to_world[0].cpu().numpy()
+    seen_height, seen_width = seen.shape[-2:]
     cameras = [
-        Camera(intrinsics[view], seen.shape[-2], seen.shape[-1], poses[view], uploads[view].name)
+        Camera(intrinsics[view], seen_height, seen_width, poses[view], uploads[view].name)
         for view in range(len(uploads))
     ]
     return SceneAnswer(
