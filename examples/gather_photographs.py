@@ -177,7 +177,8 @@ def mark_near_duplicates(photographs: list[Photograph]) -> None:
     """Set `duplicate_of` of every photograph that looks like an earlier one that is kept."""
     kept_bits, kept = np.zeros(len(photographs), dtype=np.uint64), []
     for photograph in photographs:
-        differing = np.bitwise_count(kept_bits[: len(kept)] ^ np.uint64(photograph.bits))
+        others = kept_bits[: len(kept)] ^ np.uint64(photograph.bits)
+        differing = np.unpackbits(others.view(np.uint8).reshape(-1, 8), axis=1).sum(axis=1)
         if len(kept) and differing.min() <= NEAR_DUPLICATE_BITS:
             photograph.duplicate_of = kept[int(differing.argmin())].path
         else:

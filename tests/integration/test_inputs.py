@@ -157,7 +157,7 @@ def test_depth_in_3d_agrees_with_its_metres(models, tmp_path):
 def test_where_the_focal_length_comes_from_is_told(models, tmp_path):
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
-    exif.get_ifd(0x8769)[0xA405] = 26  # millimetres on 35 mm film
+    exif[0x8769] = {0xA405: 26}  # millimetres on 35 mm film
     photo = save_photo(tmp_path / "phone.jpg", exif=exif)
     plain = save_photo(tmp_path / "plain.png")
     output = run("depth", photo, plain, "--npz", "--out", tmp_path, "--model", models["depth"])

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pixio_hf.geometry import world_to_camera
-from pixio_hf.visualization.scene_folder import SceneResult, name_views
+from pixio_hf.visualization.scene_folder import SceneResult, is_graded, name_views
 from pixio_hf.visualization.scene_picture import draw_scene, join_photos
 from tests.scene_files import true_scene
 
@@ -129,3 +129,14 @@ def test_names_that_files_and_colmap_can_hold():
         "view_2",
         "a_b_2_2",
     ]
+
+
+def test_a_model_that_does_not_tell_its_points_apart_keeps_them_all():
+    graded = torch.linspace(1, 2, 64).reshape(1, 8, 8)
+    assert is_graded(graded, 10.0)
+    assert not is_graded(torch.ones(1, 8, 8), 10.0)
+    half = graded.clone()
+    half[0, :4] = 1
+    assert not is_graded(half, 10.0)
+    assert is_graded(half, 60.0)
+    assert not is_graded(torch.cat([graded, half]), 10.0)

@@ -67,7 +67,8 @@ class SceneResult:
 
         Args:
             names: of the photos; by default view_0, view_1, ...
-            confidence_percentile, mask_edges: see `post_process_reconstruction`.
+            confidence_percentile, mask_edges: see `post_process_reconstruction`. The percentile is left out where a model
+                does not tell its points apart (`is_graded`): it would drop all that tie.
 
         Raises:
             ValueError: another number of scenes or photos than in `inputs`, or as of `post_process_reconstruction`.
@@ -75,6 +76,8 @@ class SceneResult:
         pixel_values = inputs["pixel_values"].float().cpu()
         if pixel_values.shape[:2] != (1, len(photos)):
             raise ValueError(f"inputs must be of one scene of {len(photos)} photos, got {tuple(pixel_values.shape)}.")
+        if confidence_percentile is not None and not is_graded(outputs.confidence, confidence_percentile):
+            confidence_percentile = None
         (scene,) = processor.post_process_reconstruction(
             outputs, inputs["original_sizes"], confidence_percentile, mask_edges, inputs.get("photo_to_view")
         )
@@ -177,6 +180,13 @@ class SceneResult:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, views=self.views, **arrays)
         return buffer.getvalue()
+
+
+def is_graded(confidence: Tensor, percentile: float) -> bool:
+    """Whether no more than `percentile` percent of the pixels of each view (..., H, W) share its least confidence."""
+    pixels = confidence.flatten(-2)
+    ties = (pixels == pixels.amin(-1, keepdim=True)).float().mean(-1)
+    return bool((100 * ties <= max(percentile, 1.0)).all())
 
 
 def is_pinhole(intrinsics: Sequence[Sequence[float]]) -> bool:
