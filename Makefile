@@ -5,7 +5,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # The lowest direct versions that pyproject.toml admits, on the lowest Python that the machine has.
 LOWEST := .venv-lowest
-LOWEST_TESTS ?= tests
 LOWEST_STAMP := $(LOWEST)/.installed
 # Tests run in parallel processes; one thread each keeps them from fighting over the cores.
 export OMP_NUM_THREADS ?= 1
@@ -57,7 +56,7 @@ $(LOWEST_STAMP): pyproject.toml | $(STAMP)
 test-lowest: $(LOWEST_STAMP)
 	@$(LOWEST)/bin/python -c "import platform, torch, transformers; print('Lowest versions: Python', \
 		platform.python_version(), 'torch', torch.__version__, 'transformers', transformers.__version__)"
-	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow" $(LOWEST_TESTS)
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
