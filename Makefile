@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # The lowest direct versions that pyproject.toml admits, on the lowest Python that the machine has.
 LOWEST := .venv-lowest
+LOWEST_TESTS ?= tests
 LOWEST_STAMP := $(LOWEST)/.installed
 # Tests run in parallel processes; one thread each keeps them from fighting over the cores.
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo docs pictures test test-nightly test-fast test-lowest lint lock bench cards dist clean setup
+.PHONY: demo docs pictures test test-slow test-lowest lint lock bench cards dist clean setup
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -35,14 +36,11 @@ pictures: $(STAMP)
 	$(BIN)/python docs/make_pictures.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not nightly"
-
-# What takes minutes each: notebooks that train, the whole chain of trainings.
-test-nightly: $(STAMP)
-	$(BIN)/python -m pytest -q -m nightly
-
-test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not slow"
+
+# Tests that take long: killed and resumed trainings, two processes, notebooks, new environments.
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m slow
 
 # A python3.10 on PATH may be a shim that starts nothing, hence the trial.
 $(LOWEST_STAMP): pyproject.toml | $(STAMP)
@@ -56,7 +54,7 @@ $(LOWEST_STAMP): pyproject.toml | $(STAMP)
 test-lowest: $(LOWEST_STAMP)
 	@$(LOWEST)/bin/python -c "import platform, torch, transformers; print('Lowest versions: Python', \
 		platform.python_version(), 'torch', torch.__version__, 'transformers', transformers.__version__)"
-	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow"
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile -q -m "not slow" $(LOWEST_TESTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -35,11 +35,7 @@ def test_the_file_is_small_and_says_what_it_is(path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(path, marks=pytest.mark.nightly if path.stem[:2] in ("2_", "3_") else ()) for path in NOTEBOOKS],
-    ids=[path.stem for path in NOTEBOOKS],
-)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_notebook_runs_whole(path, tmp_path, monkeypatch):
     """From a copy of examples/, because notebooks write beside themselves."""
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")

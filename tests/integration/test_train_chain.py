@@ -61,7 +61,6 @@ def test_a_dry_run_prints_the_commands(script, photos, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.nightly
 def test_the_whole_chain_runs(script, photos, tmp_path, capfd):
     out = tmp_path / "out"
     args = script.ChainArguments(photos=str(photos), output_dir=str(out), smoke=True, num_scenes=4)

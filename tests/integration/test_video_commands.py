@@ -110,7 +110,6 @@ def test_what_was_stopped_goes_on(models, tmp_path, small_parts, monkeypatch, co
 
 
 @pytest.mark.slow
-@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 def test_a_process_that_is_interrupted_or_ended_leaves_what_the_next_one_goes_on_with(models, tmp_path):
     video, out = write_video(tmp_path / "walk.mp4", 1000), tmp_path / "out"
