@@ -101,12 +101,8 @@ def test_what_was_stopped_goes_on(models, tmp_path, small_parts, monkeypatch, co
     assert "8 of 18 frames were taken over from a run that was stopped" in output
     assert "1 of 2 photos and videos done, 1 skipped as the results exist" in output
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
-    # Not bit by bit: a float may differ in its last place with where its arrays happen to lie in memory.
-    resumed, whole = (list(read_frames(folder / f"walk{ending}.mp4")) for folder in (out, tmp_path / "whole"))
-    assert [frame.seconds for frame in resumed] == [frame.seconds for frame in whole]
-    assert len(resumed) == 18
-    for one, other in zip(resumed, whole, strict=True):
-        assert np.abs(one.pixels().astype(int) - other.pixels()).mean() < 0.5
+    for name in (f"walk{ending}.mp4", f"a{ending}.png"):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 @pytest.mark.slow
