@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.hub_state import READER, USERS, WRITER, Answer, Fault, Hub, Repo, Request, describe_file, git_oid, is_lfs
+from tests.loopback import serving
 
 __all__ = ["READER", "WRITER", "Hub", "Repo", "running_hub"]
 
@@ -61,15 +62,8 @@ def running_hub() -> Iterator[Hub]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), BoundHandler)
     hub.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(server, stop):
         yield hub
-    finally:
-        stop.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=10)
 
 
 class Handler(BaseHTTPRequestHandler):

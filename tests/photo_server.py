@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.loopback import serving
+
 
 @dataclass
 class PhotoServer:
@@ -79,12 +81,5 @@ def running_photo_server(tls: Any = None) -> Iterator[PhotoServer]:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     state.port = server.server_port
     state.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{state.port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(server, stop):
         yield state
-    finally:
-        stop.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=10)

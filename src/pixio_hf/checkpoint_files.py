@@ -7,6 +7,14 @@ from typing import Any
 
 from .configuration_pixio import PixioConfig
 
+EXPORT_RECORD = "pixio_export.json"
+"""Beside an exported model: what it is, and in which format (pixio_hf.export)."""
+
+
+def is_exported(folder: str | Path) -> bool:
+    """Whether a folder holds a model that was exported for another runtime."""
+    return (Path(folder) / EXPORT_RECORD).is_file()
+
 
 def check_inside(folder: Path, names: Iterable[str], source: Path | None = None) -> None:
     """Refuse entries that are not regular files, or that link out of the folder; missing entries are fine.

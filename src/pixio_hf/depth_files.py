@@ -30,11 +30,8 @@ class DepthStorage:
     write_png: Callable[[Path, np.ndarray], None]
     describe_lost: Callable[[np.ndarray], str]
     """What of a map (H, W) the PNG cannot hold, in words; empty if nothing."""
-
-    @property
-    def is_metric(self) -> bool:
-        """Whether the numbers are metres."""
-        return self.write_png is write_depth_png
+    is_metric: bool = True
+    """Whether the numbers are metres."""
 
 
 def choose_storage(config: Any) -> DepthStorage:
@@ -131,6 +128,7 @@ RELATIVE_STORAGE = DepthStorage(
     "float32 inverse depth without scale and shift, no metres",
     write_relative_png,
     describe_not_finite,
+    is_metric=False,
 )
 
 

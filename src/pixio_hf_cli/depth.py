@@ -3,7 +3,6 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 MAX_WINDOWED_PIXELS = 24 * 10**6
 """Windows at a photo's own size hold all of its pixels as floats several times: about 2 GB at this size."""
-SYNTHETIC_TAG = "synthetic-data"
-"""Tag of the cards of checkpoints that were trained on rendered rooms only."""
 
 
 def depth(
@@ -164,18 +161,10 @@ def load_depth_model(
 
 def describe_training(model_name: str) -> str:
     """One line if a checkpoint's card says that it was trained on rendered rooms only, else an empty string."""
-    from huggingface_hub import ModelCard
-
     from pixio_hf.bundled import find_checkpoint
+    from pixio_hf.model_cards.rendering import SYNTHETIC_TAG, read_tags
 
-    card_path = Path(find_checkpoint(model_name)) / "README.md"
-    if not card_path.is_file():
-        return ""
-    try:
-        tags = ModelCard.load(card_path).data.get("tags") or []
-    except (ValueError, OSError):
-        return ""
-    if SYNTHETIC_TAG not in tags:
+    if SYNTHETIC_TAG not in read_tags(find_checkpoint(model_name)):
         return ""
     return f"Note: {model_name} was trained on rendered rooms only; do not trust its metres in real photos."
 

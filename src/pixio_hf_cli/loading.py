@@ -10,7 +10,7 @@ from transformers import AutoConfig
 from transformers.utils.hub import cached_file
 
 from pixio_hf.bundled import OFFICIAL, find_checkpoint
-from pixio_hf.checkpoint_files import check_config, check_inside
+from pixio_hf.checkpoint_files import check_config, check_inside, is_exported
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.image_processing_pixio import PixioImageProcessor
 from pixio_hf.modeling_pixio import PixioPreTrainedModel
@@ -57,7 +57,7 @@ def load_model(
     Raises:
         ValueError: unreadable, incomplete (nothing is left at random values), or a device that is not there.
     """
-    if (Path(source) / "pixio_export.json").is_file():
+    if is_exported(source):
         return load_exported(model_class, source, device, dtype, needs, **overrides)
     place = choose_device(device)
     config = load_config(source)
@@ -81,7 +81,7 @@ def load_model(
 def identify_weights(model_name: str) -> dict[str, Any]:
     """What tells a model from others, and a local one from what lay there before it was trained again."""
     folder = Path(find_checkpoint(model_name))
-    files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     return {
         "model": model_name,
         "weights": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files],

@@ -74,9 +74,7 @@ def plan_results(
     inputs = {os.path.realpath(source.place) for source in found.sources if not is_address(source.place)}
     if replaced := [show_name(target) for target in writers if os.path.realpath(target) in inputs]:
         raise ValueError(f"Results would replace the photos {', '.join(replaced)}. Choose another --out folder.")
-    skipped = [job for job in planned if skip_existing and all(path.is_file() for path in job.targets.values())]
-    done = set(map(id, skipped))
-    jobs = [job for job in planned if id(job) not in done]
+    jobs, skipped = split_jobs(planned, skip_existing)
     if jobs and all(job.source.is_video for job in jobs):
         require_extra("video")
     return ResultPlan(out, planned, jobs, skipped, found.problems)
@@ -102,8 +100,15 @@ def rename_results(
     ]
     targets = [path for job in everything for path in job.targets.values()]
     check_targets(targets, plan.out, overwrite or skip_existing, can_skip=True)
-    skipped = [job for job in everything if skip_existing and all(path.is_file() for path in job.targets.values())]
-    done = set(map(id, skipped))
-    return replace(
-        plan, everything=everything, skipped=skipped, jobs=[job for job in everything if id(job) not in done]
-    )
+    jobs, skipped = split_jobs(everything, skip_existing)
+    return replace(plan, everything=everything, jobs=jobs, skipped=skipped)
+
+
+def split_jobs(jobs: Sequence[Job], skip_existing: bool) -> tuple[list[Job], list[Job]]:
+    """The jobs that are to be done, and those to be skipped as all of their results exist."""
+    todo: list[Job] = []
+    skipped: list[Job] = []
+    for job in jobs:
+        exists = skip_existing and all(path.is_file() for path in job.targets.values())
+        (skipped if exists else todo).append(job)
+    return todo, skipped

@@ -66,6 +66,23 @@ def run_depth(script, output_dir: Path, **arguments) -> dict:
     return json.loads((output_dir / "metrics.json").read_text())
 
 
+def stop_at_first_checkpoint(monkeypatch, script, library: str, output_dir: Path, **arguments) -> None:
+    """Run depth fine-tuning until its first checkpoint is written, as if it was interrupted then."""
+    owner, name = (
+        (script, "save_checkpoint") if library == "accelerate" else (script.ProtocolTrainer, "_save_checkpoint")
+    )
+    save = getattr(owner, name)
+
+    def save_and_stop(*args, **kwargs):
+        save(*args, **kwargs)
+        raise Interrupted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, save_and_stop)
+        with pytest.raises(Interrupted):
+            run_depth(script, output_dir, **arguments)
+
+
 def load_depth_model(folder: Path):
     model, info = AutoModelForDepthEstimation.from_pretrained(folder, output_loading_info=True)
     assert type(model) is pixio_hf.PixioForDepthEstimation
@@ -130,19 +147,7 @@ def test_resumed_run_equals_an_uninterrupted_one(load, encoder, monkeypatch, tmp
     arguments |= {"whole_images": False, "batch_size": 1, "gradient_accumulation_steps": 2, "warmup_steps": 0.0}
     whole = run_depth(script, tmp_path / "whole", **arguments)
 
-    owner, name = (
-        (script, "save_checkpoint") if library == "accelerate" else (script.ProtocolTrainer, "_save_checkpoint")
-    )
-    save = getattr(owner, name)
-
-    def save_and_stop(*args, **kwargs):
-        save(*args, **kwargs)
-        raise Interrupted
-
-    with monkeypatch.context() as patched:
-        patched.setattr(owner, name, save_and_stop)
-        with pytest.raises(Interrupted):
-            run_depth(script, tmp_path / "stopped", **arguments)
+    stop_at_first_checkpoint(monkeypatch, script, library, tmp_path / "stopped", **arguments)
     assert not (tmp_path / "stopped" / "model").exists()
     (tmp_path / "stopped" / "checkpoint-4").mkdir()  # what a process leaves that is killed while it writes
     reset_accelerate()  # as in a new process

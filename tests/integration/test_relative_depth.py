@@ -15,8 +15,12 @@ from pixio_hf.finetuning.arguments import FineTuningArguments
 from pixio_hf.finetuning.starting_model import start_model
 from pixio_hf.finetuning.tasks import open_task
 from pixio_hf_cli import app
-from tests.integration.test_examples import Interrupted, reset_accelerate
-from tests.integration.test_finetuning_scripts import load, run_depth  # noqa: F401 - load is a fixture
+from tests.integration.test_examples import reset_accelerate
+from tests.integration.test_finetuning_scripts import (
+    load,  # noqa: F401 - a fixture
+    run_depth,
+    stop_at_first_checkpoint,
+)
 from tests.tiny_models import assert_same_state, randomize_weights, read_weights, tiny_config
 
 
@@ -139,19 +143,7 @@ def test_students_resume_exactly(load, tmp_path, monkeypatch, library):  # noqa:
     arguments |= {"recipe": "relative-student", "num_scenes": 6, "num_eval_scenes": 2, "max_steps": 5, "eval_steps": 2}
     arguments |= {"total_batch_size": 4}
     whole = run_depth(script, tmp_path / "whole", **arguments)
-    owner, name = (
-        (script, "save_checkpoint") if library == "accelerate" else (script.ProtocolTrainer, "_save_checkpoint")
-    )
-    save = getattr(owner, name)
-
-    def save_and_stop(*args, **kwargs):
-        save(*args, **kwargs)
-        raise Interrupted
-
-    with monkeypatch.context() as patched:
-        patched.setattr(owner, name, save_and_stop)
-        with pytest.raises(Interrupted):
-            run_depth(script, tmp_path / "stopped", **arguments)
+    stop_at_first_checkpoint(monkeypatch, script, library, tmp_path / "stopped", **arguments)
     reset_accelerate()
     torch.manual_seed(999)
     resumed = run_depth(script, tmp_path / "stopped", **arguments)

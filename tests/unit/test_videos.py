@@ -198,15 +198,16 @@ def test_what_was_stopped_goes_on(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4", "c.mp4"]
 
 
+def stop_late(frames):
+    if frames[0].index == 10:
+        raise ValueError("stopped")
+    return [frame_pixels(frame.index) for frame in frames]
+
+
 @pytest.mark.parametrize("change", ["settings", "video"])
 def test_parts_of_something_else_are_not_taken_over(tmp_path, monkeypatch, change):
     monkeypatch.setattr(video_writing, "PART_FRAMES", 8)
     source, target = write_video(tmp_path / "a.mp4", 20), tmp_path / "b.mp4"
-
-    def stop_late(frames):
-        if frames[0].index == 10:
-            raise ValueError("stopped")
-        return [frame_pixels(frame.index) for frame in frames]
 
     with pytest.raises(ValueError, match="stopped"):
         draw_video(source, target, stop_late, {"size": 1})
@@ -237,11 +238,6 @@ def test_an_error_at_once_leaves_nothing(tmp_path):
 def test_parts_that_do_not_fit_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(video_writing, "PART_FRAMES", 8)
     source, target = write_video(tmp_path / "a.mp4", 20), tmp_path / "b.mp4"
-
-    def stop_late(frames):
-        if frames[0].index == 10:
-            raise ValueError("stopped")
-        return [frame_pixels(frame.index) for frame in frames]
 
     with pytest.raises(ValueError, match="stopped"):
         draw_video(source, target, stop_late, {})

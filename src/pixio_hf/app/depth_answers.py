@@ -1,7 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """What the tab "Depth" answers: metres, a picture of them, a surface in 3D, and files to take away."""
 
-import io
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..cameras import Camera, FocalLength, find_focal_length, fov_of_focal, make_intrinsics
-from ..depth_files import describe_unknown, write_depth_png
+from ..depth_files import describe_unknown, write_depth_png, write_npz
 from ..files import write_bytes
 from ..visualization.color_maps import color_values
-from ..visualization.panels import DEPTH_COLORS, depth_limits, draw_depth, shrink_map, shrink_photo
+from ..visualization.panels import DEPTH_COLORS, depth_limits, draw_depth, shrink_map
 from ..visualization.point_clouds import Shape, shape_of_depth
 from ..visualization.scene_files import write_scene
 from .photo_uploads import read_upload
@@ -117,10 +116,8 @@ def write_depth_files(answer: DepthAnswer, fov: float, folder: Path) -> DepthFil
     )
     camera = answer.camera(fov)
     write_depth_png(files.png, answer.metres)
-    write_bytes(files.picture, draw_depth(shrink_photo(answer.photo), shrink_map(answer.metres)))
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, depth=answer.metres.astype(np.float32), intrinsics=camera.intrinsics, fov=fov)
-    write_bytes(files.npz, buffer.getvalue())
+    write_bytes(files.picture, draw_depth(answer.photo, answer.metres))
+    write_npz(files.npz, depth=answer.metres.astype(np.float32), intrinsics=camera.intrinsics, fov=fov)
     surface = make_surface(answer, fov, VIEW_POINTS * 4)
     write_scene(files.ply, [surface])
     write_scene(files.glb, [surface])

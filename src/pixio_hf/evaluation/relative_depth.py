@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..metrics.relative_depth import (
     RELATIVE_METRIC_NAMES,
-    align_inverse_depth,
     count_right_pairs,
+    fit_inverse_depth,
     relative_depth_metrics_per_image,
 )
 from .baselines import Baselines
@@ -127,13 +127,8 @@ def predict_aligned_items(
         truth = rules.select(read_true_depth(item, (prediction.shape[-2], prediction.shape[-1]))).numpy()
         counted = (truth >= rules.min_depth) & (truth <= rules.max_depth)
         inverse = prediction.cpu().double().numpy()
-        known, depth = inverse[counted], truth[counted].astype(np.float64)
-        # The same line through two points of it, so that pixels without truth are aligned too.
-        ends = np.array([known.min(), known.max()])
-        fitted = 1 / align_inverse_depth(known, depth, (1e-9, 1e9))
-        at_ends = fitted[known.argmin()], fitted[known.argmax()]
-        slope = (at_ends[1] - at_ends[0]) / (ends[1] - ends[0] or 1.0)
-        aligned = 1 / np.clip(at_ends[0] + slope * (inverse - ends[0]), 1 / far, 1 / near)
+        scale, shift = fit_inverse_depth(inverse[counted], truth[counted])
+        aligned = 1 / np.clip(scale * inverse + shift, 1 / far, 1 / near)
         yield index, item, torch.from_numpy(aligned).float()
 
 

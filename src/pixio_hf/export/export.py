@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from ..bundled import find_checkpoint
+from ..checkpoint_files import EXPORT_RECORD, is_exported
 from ..configuration_pixio import PixioConfig
 from ..files import folder_in_progress, write_json, write_text
 from ..image_processing_pixio import PixioImageProcessor
 from ..quiet_loading import quiet_loading
 from .card import render_exported_card
-from .exported_model import RECORD_NAME, RECORD_VERSION, PixioExportedModel, is_exported
-from .formats import choose_format, require_packages
+from .exported_model import RECORD_VERSION, PixioExportedModel
+from .formats import check_opset, choose_format, require_packages
 from .photographs import find_photographs, read_inputs
 from .tasks import ExportedForward, ExportTask, choose_task
 from .tracing import trace
@@ -63,6 +64,7 @@ def export_model(
         ValueError: what cannot be exported so, a missing package, photographs or weights, or a failed verification.
     """
     chosen = choose_format(format, dtype)
+    check_opset(chosen, opset)
     require_packages(chosen, dtype)
     if dtype == "int8" and calibration is None:
         raise ValueError(
@@ -109,11 +111,11 @@ def export_model(
             "num_calibration_photos": len(inputs) if dtype == "int8" else 0,
             "versions": find_versions(*chosen.writing, *chosen.running),
         }
-        write_json(folder / RECORD_NAME, record)
+        write_json(folder / EXPORT_RECORD, record)
         exported = PixioExportedModel.from_pretrained(folder)
         differences = compare(names, expected, [exported.run(images) for images in verified])
         record["verification"] = check_differences(differences, dtype, max_difference)
-        write_json(folder / RECORD_NAME, record)
+        write_json(folder / EXPORT_RECORD, record)
         write_text(folder / "README.md", render_exported_card(source, config, record, target.name))
     return record
 

@@ -15,7 +15,7 @@ from transformers import (
     AutoModelForSemanticSegmentation,
 )
 
-from ..checkpoint_files import check_config, check_inside
+from ..checkpoint_files import EXPORT_RECORD, check_config, check_inside, is_exported
 from ..configuration_pixio import PixioConfig
 from ..sliding_window import predict_sliding_window
 from ..text_files import read_json_object
@@ -23,13 +23,7 @@ from .formats import choose_format, require_packages
 from .tasks import choose_task
 from .tracing import LARGEST_BATCH, SMALLEST_GRID
 
-RECORD_NAME = "pixio_export.json"
 RECORD_VERSION = 1
-
-
-def is_exported(folder: str | Path) -> bool:
-    """Whether a folder is an exported one."""
-    return (Path(folder) / RECORD_NAME).is_file()
 
 
 class PixioExportedConfig(PixioConfig):
@@ -73,17 +67,17 @@ class PixioExportedModel:
             path = Path(snapshot_download(str(folder)))
         if not is_exported(path):
             raise ValueError(
-                f"{folder} is no exported model: it holds no {RECORD_NAME}. Make one with pixio-hf export."
+                f"{folder} is no exported model: it holds no {EXPORT_RECORD}. Make one with pixio-hf export."
             )
-        check_inside(path, ["config.json", RECORD_NAME])
-        record = read_json_object(path / RECORD_NAME)
+        check_inside(path, ["config.json", EXPORT_RECORD])
+        record = read_json_object(path / EXPORT_RECORD)
         if record.get("version") != RECORD_VERSION:
             raise ValueError(
                 f"{folder} was exported by another version of pixio-hf (its files are of version {record.get('version')},"
                 f" this one reads {RECORD_VERSION}). Export it again."
             )
         if missing := [name for name in ("format", "dtype", "task") if not isinstance(record.get(name), str)]:
-            raise ValueError(f"{RECORD_NAME} in {folder} does not state {', '.join(missing)}. Export it again.")
+            raise ValueError(f"{EXPORT_RECORD} in {folder} does not state {', '.join(missing)}. Export it again.")
         config = check_config(read_json_object(path / "config.json"), str(path / "config.json"))
         chosen = choose_format(record["format"], record["dtype"])
         require_packages(chosen)

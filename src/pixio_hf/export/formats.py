@@ -20,6 +20,8 @@ class Format:
     writing: tuple[str, ...]
     """Packages that writing needs; int8 and int8-weights also need nncf."""
     running: tuple[str, ...]
+    opsets: tuple[int, int] | None = None
+    """Lowest opset that torch writes, and highest that has been tried here; None: the format has no opsets."""
 
     def load(self) -> ModuleType:
         """The module with `write` and `open_session`; imports the runtime."""
@@ -36,6 +38,7 @@ FORMATS = {
             ("float32", "float16", "int8", "int8-weights"),
             ("onnx", "onnxscript", "onnxruntime"),
             ("onnxruntime",),
+            opsets=(18, 23),
         ),
         Format("openvino", "openvino_format", "openvino_model.xml", DTYPES, ("openvino",), ("openvino",)),
         Format("torch", "torch_format", "model.pt2", ("float32", "bfloat16", "float16"), (), ()),
@@ -57,6 +60,17 @@ def choose_format(name: str, dtype: str = "float32") -> Format:
         hint = f" For {dtype} choose format {' or '.join(others)}." if others else ""
         raise ValueError(f"Format {name} holds {', '.join(chosen.dtypes)}, not dtype {dtype}.{hint}")
     return chosen
+
+
+def check_opset(chosen: Format, opset: int | None) -> None:
+    """Raise ValueError for an opset that the format has not; None is always fine."""
+    if opset is None:
+        return
+    if chosen.opsets is None:
+        raise ValueError(f"opset is of ONNX; format {chosen.name} has none. Leave it out.")
+    lowest, highest = chosen.opsets
+    if not lowest <= opset <= highest:
+        raise ValueError(f"opset must lie between {lowest} and {highest}, got {opset}.")
 
 
 def require_packages(chosen: Format, dtype: str | None = None) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..bundled import ASSETS
-from ..listings import ending_of, photo_endings
+from ..listings import find_files, photo_endings
 from ..photo_files import open_photo
 
 LARGEST_CALIBRATION = 128
@@ -26,7 +26,7 @@ def find_photographs(folder: Path | None) -> list[Path]:
     if not place.is_dir():
         raise ValueError(f"calibration needs a folder of photographs; {place} is none.")
     endings = photo_endings()
-    photos = sorted(path for path in place.rglob("*") if ending_of(path.name) in endings and path.is_file())
+    photos = [place / name for name in find_files(place, endings, only_utf8=False).files]
     if not photos:
         raise ValueError(
             f"calibration needs photographs, but {place} holds none ({', '.join(endings[:6])} and so on)."

@@ -27,14 +27,19 @@ def align_inverse_depth(
     The scale and the shift that fit 1 / depth best in the sense of least squares; back to depth, clipped to `clip`
     (metres). A constant becomes the depth whose inverse is the mean of 1 / depth.
     """
+    scale, shift = fit_inverse_depth(inverse_depth, depth)
+    near, far = clip
+    return 1 / np.clip(scale * inverse_depth.astype(np.float64) + shift, 1 / far, 1 / near)
+
+
+def fit_inverse_depth(inverse_depth: np.ndarray, depth: np.ndarray) -> tuple[float, float]:
+    """The scale and shift of (n,) relative inverse depth that fit 1 / depth best; of a constant 0 and the mean."""
     inverse_depth, target = inverse_depth.astype(np.float64), 1 / depth.astype(np.float64)
     if inverse_depth.std() < _CONSTANT:
-        fitted = np.full_like(target, target.mean())
-    else:
-        system = np.stack([inverse_depth, np.ones_like(inverse_depth)], axis=1)
-        fitted = system @ np.linalg.lstsq(system, target, rcond=None)[0]
-    near, far = clip
-    return 1 / np.clip(fitted, 1 / far, 1 / near)
+        return 0.0, float(target.mean())
+    system = np.stack([inverse_depth, np.ones_like(inverse_depth)], axis=1)
+    scale, shift = np.linalg.lstsq(system, target, rcond=None)[0]
+    return float(scale), float(shift)
 
 
 def order_correlation(inverse_depth: np.ndarray, depth: np.ndarray) -> float:

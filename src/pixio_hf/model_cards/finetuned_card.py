@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult
@@ -11,7 +10,7 @@ from huggingface_hub import EvalResult
 from ..bundled import hub_id
 from ..configuration_pixio import PixioConfig
 from .licences import inherited_licence
-from .rendering import PIPELINE_TAGS, card_metadata, render_card
+from .rendering import PIPELINE_TAGS, card_metadata, name_base, render_card
 from .results import ResultTable
 
 _TASKS = {"depth": "Metric depth from one image", "segmentation": "Semantic segmentation"}
@@ -54,9 +53,7 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
     is_relative = run.kind == "depth" and config.depth_estimation_type == "relative"
     task_name = "Relative depth from one image" if is_relative else _TASKS[run.kind]
     base_model = hub_id(run.base_model) if run.base_model else None
-    is_folder = base_model is not None and Path(base_model).is_dir()
-    # A folder's own name, without its path on this machine.
-    base = Path(base_model).resolve().name if base_model and is_folder else base_model
+    repository, base = name_base(base_model)
     licence = inherited_licence(base_model)
     measured = {name: value for name, value in run.metrics.items() if isinstance(value, float)}
     evaluations = [
@@ -82,7 +79,7 @@ def render_finetuned_card(config: PixioConfig, run: FineTuning, folder_name: str
             run.kind,
             licence,
             "fine-tuned",
-            base_model=base_model if base_model and "/" in base_model and not is_folder else None,
+            base_model=repository,
             model_name=folder_name,
             eval_results=evaluations,
         ),

@@ -38,6 +38,33 @@ _TEMPLATES.filters |= {
 }
 
 
+SYNTHETIC_TAG = "synthetic-data"
+"""Of models that have seen rendered pictures only."""
+
+
+def read_tags(folder: str | Path) -> list[str]:
+    """Tags of the card in a folder; none where there is no card that can be read."""
+    card = Path(folder) / "README.md"
+    if not card.is_file():
+        return []
+    try:
+        return list(ModelCard.load(card).data.get("tags") or [])
+    except (OSError, ValueError, yaml.YAMLError):
+        return []
+
+
+def name_base(base_model: str | None) -> tuple[str | None, str | None]:
+    """How a card names the model that another was made from: as a repository of the Hub (None: it is none), and in words.
+
+    Of a folder only its own name is told, without its path on this machine.
+    """
+    if base_model is None:
+        return None, None
+    if Path(base_model).is_dir():
+        return None, Path(base_model).resolve().name
+    return (base_model if "/" in base_model else None), base_model
+
+
 def card_metadata(kind: str, licence: Licence, *tags: str, **more: Any) -> ModelCardData:
     """Metadata of a card of a checkpoint of one of PIPELINE_TAGS."""
     licence_fields = {"license": licence.identifier, "license_name": licence.name, "license_link": licence.link}

@@ -9,7 +9,7 @@ from typing import Any
 from ..bundled import find_checkpoint, hub_id
 from ..configuration_pixio import PixioConfig
 from .licences import inherited_licence
-from .rendering import PIPELINE_TAGS, card_metadata, render_card
+from .rendering import PIPELINE_TAGS, card_metadata, name_base, render_card
 from .results import ResultTable
 
 _WHAT = {
@@ -58,7 +58,7 @@ def render_trained_card(config: PixioConfig, run: TrainingRun, folder_name: str)
     if run.kind not in _WHAT:
         raise ValueError(f"No card for {run.kind!r}; expected one of {', '.join(_WHAT)}.")
     base_model = hub_id(find_checkpoint(run.base_model)) if run.base_model else None
-    is_folder = base_model is not None and Path(base_model).exists()
+    repository, base = name_base(base_model)
     kind = _TAGS.get(run.kind, run.kind)
     settings = [(name, f"`{_without_folders(value)}`") for name, value in run.settings.items() if value is not None]
     numbers = [
@@ -73,7 +73,7 @@ def render_trained_card(config: PixioConfig, run: TrainingRun, folder_name: str)
             kind,
             licence,
             "trained",
-            base_model=base_model if base_model and "/" in base_model and not is_folder else None,
+            base_model=repository,
         ),
         inherits_licence=True,
         config=config,
@@ -84,7 +84,7 @@ def render_trained_card(config: PixioConfig, run: TrainingRun, folder_name: str)
         what=_WHAT[run.kind],
         use=_USES[run.kind],
         dataset=_without_folders(run.dataset),
-        base=Path(base_model).resolve().name if base_model and is_folder else base_model,
+        base=base,
         is_teacher=run.kind == "distilled",
         class_names=[str(name) for name in (config.id2label or {}).values()] if kind == "classification" else [],
         licence=licence,

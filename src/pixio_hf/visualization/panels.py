@@ -13,6 +13,7 @@ import PIL.Image
 from ..depth_files import stretch
 from ..label_maps import resize_nearest
 from ..shown_text import plot_text
+from .color_maps import color_values
 
 DEPTH_COLORS = "Spectral"  # near = red, far = blue
 DPI = 144
@@ -139,11 +140,7 @@ def draw_relative_depth(photo: np.ndarray, inverse_depth: np.ndarray) -> bytes:
 
 def color_relative_depth(inverse_depth: np.ndarray) -> np.ndarray:
     """Relative inverse depth (H, W) -> (H, W, 3) uint8, in the colours of metric depth."""
-    try:
-        from matplotlib import colormaps
-    except ImportError as error:
-        raise ValueError("Pictures need matplotlib: pip install 'pixio-hf[demo]'.") from error
-    return (255 * colormaps[DEPTH_COLORS](1 - stretch(inverse_depth))[..., :3]).round().astype(np.uint8)
+    return color_values(1 - stretch(inverse_depth), (0.0, 1.0), DEPTH_COLORS)
 
 
 def draw_page(rows: Sequence[Row], page_width: float, heading: str = "", small_print: str = "") -> bytes:
