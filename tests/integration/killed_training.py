@@ -27,6 +27,8 @@ import PIL.Image
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "pretrain.py"
 # Seconds after which an attempt that should have come to a checkpoint, or to its end, is given up.
 PATIENCE = 240
+# Seconds from the first sign of a new checkpoint to the kill: a tiny model is written in about so long.
+MAX_PAUSE = 0.04
 
 
 def load_script(path: Path = SCRIPT) -> ModuleType:
@@ -126,7 +128,7 @@ def main(plan: dict) -> None:
         arguments = {**plan["arguments"], "output_dir": str(folder)}
         # Half of the kills strike a while after the first sign of a new checkpoint, the others at any time.
         left_behind = set(folder.glob(".checkpoint-*.partial"))
-        delay, pause = chance.uniform(0.1, 0.6) * duration, chance.uniform(0, 0.01) * duration
+        delay, pause = chance.uniform(0.1, 0.6) * duration, chance.uniform(0, MAX_PAUSE)
 
         def is_due(
             elapsed: float, num_kills=num_kills, folder=folder, old=left_behind, delay=delay, pause=pause

@@ -2,6 +2,7 @@
 """The fine-tuning scripts, from data in their true layouts to uploaded models; interrupted runs; crops without depth."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -81,6 +82,20 @@ def stop_at_first_checkpoint(monkeypatch, script, library: str, output_dir: Path
         patched.setattr(owner, name, save_and_stop)
         with pytest.raises(Interrupted):
             run_depth(script, output_dir, **arguments)
+
+
+@pytest.mark.parametrize("library", ["trainer", "accelerate"])
+def test_a_run_that_stopped_after_its_last_step_trains_no_further(load, encoder, tmp_path, library):
+    script = load(f"finetune_{library}")
+    arguments = {"model": encoder, "num_scenes": 4, "num_eval_scenes": 2, "max_steps": 3, "eval_steps": 2}
+    whole = run_depth(script, tmp_path / "run", **arguments)
+    rows = (tmp_path / "run" / "evaluation.csv").read_text()
+    model = read_weights(tmp_path / "run" / "model")
+    shutil.rmtree(tmp_path / "run" / "model")
+    reset_accelerate()
+    assert run_depth(script, tmp_path / "run", **arguments) == whole
+    assert (tmp_path / "run" / "evaluation.csv").read_text() == rows
+    assert_same_state(read_weights(tmp_path / "run" / "model"), model)
 
 
 def load_depth_model(folder: Path):

@@ -8,7 +8,8 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from ..training.checkpointing import save_checkpoint
@@ -47,6 +48,16 @@ class ProtocolTrainer(Trainer):
         self.add_callback(EpochCallback(self.train_dataset))
         if average is not None:
             self.add_callback(AverageCallback(average))
+
+    def train(self, resume_from_checkpoint: Any = None, trial: Any = None, ignore_keys_for_eval: Any = None) -> Any:
+        """As Trainer's, which would do one step more from a checkpoint of the last step: that is the end here."""
+        if resume_from_checkpoint is not None:
+            state = TrainerState.load_from_json(str(Path(resume_from_checkpoint, TRAINER_STATE_NAME)))
+            if state.global_step >= self.args.max_steps > 0:
+                self._load_from_checkpoint(resume_from_checkpoint)
+                self.state = state
+                return None
+        return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"):
         """Metrics of `evaluate_model` under `metric_key_prefix`; the weights are kept if they are the best so far."""

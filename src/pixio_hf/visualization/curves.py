@@ -21,8 +21,8 @@ FEW_POINTS = 20  # fewer are marked one by one
 class RunRecord:
     """train.csv, evaluation.csv and curves.png of a run, in its output folder; a resumed run goes on with them.
 
-    The picture is drawn anew at every evaluation and at the end, between them once a minute at most. A drawing that fails
-    does not end the run.
+    The picture is drawn once a minute at most, as drawing takes longer than a small evaluation, and at the end. A drawing
+    that fails does not end the run.
 
     Args:
         first_step: of a run that resumes; rows of later steps, which will be repeated, are dropped.
@@ -50,15 +50,14 @@ class RunRecord:
         """Add what was measured over the last training steps."""
         if self.is_writer:
             self.train_log.add(step, values)
-            if time.monotonic() - self.drawn > SECONDS_BETWEEN_PICTURES:
-                self.draw()
+            self._draw_if_due()
 
     def evaluate(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Add the numbers of an evaluation; what is no number is left out."""
         if self.is_writer:
             numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
             self.eval_log.add(step, numbers)
-            self.draw()
+            self._draw_if_due()
 
     def write_card(
         self,
@@ -105,6 +104,10 @@ class RunRecord:
                 print(f"No curves: {error}")
             self.has_warned = True
         self.drawn = time.monotonic()
+
+    def _draw_if_due(self) -> None:
+        if time.monotonic() - self.drawn > SECONDS_BETWEEN_PICTURES:
+            self.draw()
 
 
 def read_curves(log: RunLog, shown: Sequence[str] | None) -> dict[str, list[tuple[float, float]]]:
