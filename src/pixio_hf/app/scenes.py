@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,9 +133,9 @@ def cut_to_shape(photo: np.ndarray, aspect: float) -> np.ndarray:
     return photo[:, top : top + new_height, left : left + new_width]
 
 
-def _seen_size(config: object, aspect: float) -> dict[str, object]:
+def _seen_size(config: Any, aspect: float) -> dict[str, object]:
     """Options of the image processor: one size for all, the short side at the model's native size."""
-    patch, side = config.patch_size, config.image_size  # pyright: ignore[reportAttributeAccessIssue]
+    patch, side = config.patch_size, config.image_size
     height = side * max(1.0, 1 / aspect)
     width = side * max(1.0, aspect)
     size = {"height": max(round(height / patch), 1) * patch, "width": max(round(width / patch), 1) * patch}
