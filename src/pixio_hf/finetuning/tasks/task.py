@@ -154,8 +154,9 @@ class FineTuningTask(ABC, Generic[Recipe]):
 
     @property
     def plain_settings(self) -> dict[str, Any]:
-        """The settings that trackers can show."""
-        return {name: value for name, value in self.settings.items() if value is not None}
+        """The settings that trackers can show: numbers and texts; a list becomes a text."""
+        given = {name: value for name, value in self.settings.items() if value is not None}
+        return {name: value if isinstance(value, int | float | str) else str(value) for name, value in given.items()}
 
     @property
     def shown(self) -> tuple[Any, Any, PredictionOptions]:
