@@ -76,7 +76,7 @@ class Stage:
 def plan_stages(args: ChainArguments, photos: Path) -> list[Stage]:
     """The commands of the chain, in their order."""
     out = Path(args.output_dir)
-    scenes = {"num_scenes": args.num_scenes, "cache_dir": out / "scenes"}
+    scenes = {"num_scenes": args.num_scenes, "cache_dir": out / "scenes", "scene_photographs": photos}
     pretraining: dict[str, Any] = {
         "output_dir": out / "pixio-tiny",
         "preset": "pixio-tiny",
@@ -95,7 +95,7 @@ def plan_stages(args: ChainArguments, photos: Path) -> list[Stage]:
         "task": "depth",
         "recipe": "tiny-synthetic",
         "dataset": out / "labelled",
-        "mix_with": "synthetic-mixed",
+        "mix_with": "synthetic-mixed-v2",
         "depth_estimation_type": args.depth_estimation_type,
         "strong_perturbations": True,
         "total_batch_size": args.batch_size,
@@ -137,7 +137,7 @@ def plan_stages(args: ChainArguments, photos: Path) -> list[Stage]:
         script_stage("finetune_trainer", coarse, out / "depth-128" / "model" / "config.json"),
         script_stage("finetune_trainer", fine, out / "depth-256" / "model" / "config.json"),
     ]
-    evaluated = {"synthetic-mixed": ["--num-images", "4" if args.smoke else "256"]}
+    evaluated = {"synthetic-mixed-v2": ["--num-images", "4" if args.smoke else "256"]}
     if args.frames:
         ranges = ["--depth-scale", "0.001", "--truth-range", "0.3,10", "--clip-range", "0.1,20", "--by-source"]
         evaluated[args.frames] = ranges

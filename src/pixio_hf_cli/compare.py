@@ -4,11 +4,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .comparison_rows import announce, read_rows, render_page, write_rows
 from .early_checks import check_targets
 from .messages import plain_errors
 from .options import (
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from pixio_hf.evaluation.comparison import ComparisonRecipe
 
 NUM_SCENES = {"train": 1024, "val": 256}
-
-Rows = dict[tuple[str, str], dict[str, Any]]
-"""Finished rows by model and head."""
 
 
 def compare(
@@ -107,7 +104,7 @@ def compare(
             given |= {"image_size": crop_size if crop_size != 256 else None, "dtype": dtype, "seed": seed}
             chosen = {name: value for name, value in given.items() if value is not None}
             scene_recipe = SceneRecipe(num_steps=steps, images_per_batch=batch_size, num_views=num_views, **chosen)
-            compare_scenes(models, data, out, scene_recipe, cache_dir, device, overwrite, read_rows)
+            compare_scenes(models, data, out, scene_recipe, cache_dir, device, overwrite)
             typer.echo(f"Results in {out}")
             return
         from torch.utils.data import Subset
@@ -117,7 +114,7 @@ def compare(
         from pixio_hf.evaluation.comparison import ComparisonRecipe, compare_model
         from pixio_hf.evaluation.relative_depth import RelativeRules
         from pixio_hf.quiet_loading import quiet_loading
-        from pixio_hf.synthetic import SYNTHETIC_DATASETS
+        from pixio_hf.synthetic import find_scene_set
         from pixio_hf.synthetic.outdoors import OUTDOOR_MAX_DEPTH
         from pixio_hf.synthetic.rooms import ROOM_MAX_DEPTH
 
@@ -126,9 +123,10 @@ def compare(
         if not all(size.strip().isdigit() for size in neck_hidden_sizes.split(",")):
             raise ValueError(f"--neck-hidden-sizes must be numbers between commas, got {neck_hidden_sizes!r}.")
         counts, paper_data, rules = {"train": num_train, "val": num_eval}, "NYUv2", None
-        if is_synthetic := data in SYNTHETIC_DATASETS:
+        scene_set = find_scene_set(data)
+        if is_synthetic := scene_set is not None:
             counts = {split: count or NUM_SCENES[split] for split, count in counts.items()}
-            max_depth = ROOM_MAX_DEPTH if SYNTHETIC_DATASETS[data] == "room" else OUTDOOR_MAX_DEPTH
+            max_depth = ROOM_MAX_DEPTH if scene_set.kind == "room" else OUTDOOR_MAX_DEPTH
         else:
             judged = find_depth_protocol(data, protocol)
             max_depth, paper_data = judged.max_depth, "KITTI" if judged.name == "kitti" else "NYUv2"
@@ -197,7 +195,7 @@ def compare(
                 )
             # Wanted rows first, in their order; those of earlier calls follow.
             rows = {pair: rows[pair] for pair in dict.fromkeys([*wanted, *rows]) if pair in rows}
-            write_rows(out, settings, rows)
+            write_rows(out, settings, rows, render_page(settings, rows))
         typer.echo(render_page(settings, rows))
     typer.echo(f"Results in {out}")
 
@@ -224,78 +222,3 @@ def check_choices(models: Sequence[str], heads: Sequence[str], recipe: "Comparis
                 dpt_tap_blocks(config.num_hidden_layers)
         except ValueError as error:
             raise ValueError(f"{model}: {error}") from error
-
-
-def read_rows(results: Path, settings: dict[str, Any]) -> Rows:
-    """Finished rows of an earlier call.
-
-    Raises:
-        ValueError: the file cannot be read, or was made with other settings.
-    """
-    if not results.is_file():
-        return {}
-    try:
-        report = json.loads(results.read_text())
-        rows = {(row["model"], row["head"]): row for row in report["rows"]}
-        found = report["settings"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{results} is not a comparison that can be continued ({error}); pass --overwrite."
-        ) from error
-    different = [
-        f"{name} ({found.get(name)}, now {settings.get(name)})"
-        for name in dict.fromkeys([*settings, *found])
-        if found.get(name) != settings.get(name)
-    ]
-    if different:
-        raise ValueError(
-            f"{results} was made with other settings: {', '.join(different)}. Rows of both would not be comparable:"
-            " choose another --out, or pass --overwrite."
-        )
-    return rows
-
-
-def announce(wanted: Sequence[tuple[str, str]], missing: Sequence[tuple[str, str]], results: Path) -> None:
-    """Say which rows are kept, and which models come without an image processor."""
-    from tqdm import tqdm
-
-    from pixio_hf.vit_encoders import find_normalization, read_config
-
-    for model, head in wanted:
-        if (model, head) not in missing:
-            tqdm.write(f"{model}, {head}: finished already in {results}, kept (--overwrite does all of it again)")
-    for model in dict.fromkeys(model for model, _ in missing):
-        normalization = find_normalization(model, read_config(model).model_type)
-        if normalization.source != "its image processor":
-            tqdm.write(
-                f"{model} has no preprocessor_config.json: normalised with mean {normalization.mean} and std"
-                f" {normalization.std}, the {normalization.source}"
-            )
-
-
-def write_rows(out: Path, settings: dict[str, Any], rows: Rows) -> None:
-    """Write comparison.md and comparison.json, each whole or not at all."""
-    from pixio_hf.evaluation.results import render_json
-    from pixio_hf.files import write_text
-
-    write_text(out / "comparison.md", render_page(settings, rows) + "\n")
-    write_text(out / "comparison.json", render_json({"settings": settings, "rows": list(rows.values())}))
-
-
-def render_page(settings: dict[str, Any], rows: Rows) -> str:
-    """The table and how to read it."""
-    from pixio_hf.evaluation.comparison import render_table
-
-    memory = "of tensors on the GPU" if settings["device"] == "cuda" else "of the whole process, libraries included"
-    kind = "Relative depth, aligned per image," if settings.get("relative") else "Depth"
-    notes = [
-        f"{kind} on {settings['data']} from frozen encoders: each head trained for {settings['num_steps']} steps of"
-        f" {settings['batch_size']} images with seed {settings['seed']}, evaluated on images it was not trained on.",
-        f"ms per image: encoder and head, one crop at a time. Peak memory: {memory}, in training and evaluation.",
-    ]
-    if any(row["paper"] for row in rows.values()):
-        notes.append("Columns marked paper: arXiv 2512.15715, its data and its full recipe; not measured here.")
-    for row in rows.values():
-        if (source := row["settings"]["normalization"]["source"]) != "its image processor":
-            notes.append(f"{row['model']} came without image processor: normalised with the {source}.")
-    return "\n\n".join([render_table(list(rows.values())), *dict.fromkeys(notes)])

@@ -2,12 +2,13 @@
 """`pixio-hf compare --task scene`: encoders side by side under the same multi-view transformer and heads."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from .comparison_rows import Rows, read_rows, write_rows
 
 if TYPE_CHECKING:
     from pixio_hf.evaluation.view_probes import SceneRecipe
@@ -24,16 +25,13 @@ def compare_scenes(
     cache_dir: Path | None,
     device: str,
     overwrite: bool,
-    read_rows: Callable[[Path, dict[str, Any]], dict],
 ) -> None:
     """One row for each model; what is finished in `out` is not done again.
 
     Raises:
         ValueError: anything wrong with models or data, or results of other settings.
     """
-    from pixio_hf.evaluation.results import render_json
     from pixio_hf.evaluation.view_probes import compare_scene_model
-    from pixio_hf.files import write_text
     from pixio_hf.quiet_loading import quiet_loading
     from pixio_hf.synthetic import SYNTHETIC_DATASETS
     from pixio_hf.vit_encoders import read_config
@@ -57,12 +55,11 @@ def compare_scenes(
         with quiet_loading():
             row = compare_scene_model(model, data, recipe, None if scenes is None else str(scenes), place)
         rows[model, HEAD] = row
-        write_text(out / "comparison.md", render_page(settings, rows) + "\n")
-        write_text(out / "comparison.json", render_json({"settings": settings, "rows": list(rows.values())}))
+        write_rows(out, settings, rows, render_page(settings, rows))
     typer.echo(render_page(settings, rows))
 
 
-def render_page(settings: dict[str, Any], rows: dict[tuple[str, str], dict[str, Any]]) -> str:
+def render_page(settings: dict[str, Any], rows: Rows) -> str:
     """The table and how to read it."""
     from pixio_hf.evaluation.reconstruction import format_metrics
 

@@ -88,7 +88,7 @@ def evaluate_depth(
         from pixio_hf.evaluation.result_files import OnFailure, write_results
         from pixio_hf.evaluation.results import build_report
         from pixio_hf.modeling_pixio_dense import PixioForDepthEstimation
-        from pixio_hf.synthetic import SYNTHETIC_DATASETS
+        from pixio_hf.synthetic import find_scene_set
         from pixio_hf.visualization.worst_cases import draw_depth_evaluation
 
         from .loading import load_model
@@ -143,7 +143,7 @@ def evaluate_depth(
         items = take_first(items, num_images)
         loaded = load_model(PixioForDepthEstimation, source, device, dtype, "depth head")
         # Synthetic scenes have no protocol.
-        max_depth, rules = (config.max_depth, None) if data in SYNTHETIC_DATASETS else (judged.max_depth, judged.name)
+        max_depth, rules = (config.max_depth, None) if find_scene_set(data) else (judged.max_depth, judged.name)
         result = evaluation.evaluate_depth(loaded.model, loaded.processor, items, options, max_depth=max_depth)
         if not result.metrics["num_images"]:
             raise ValueError(

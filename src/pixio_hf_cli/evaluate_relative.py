@@ -103,9 +103,9 @@ def open_items(request: RelativeRequest, config: Any) -> tuple[Any, Any, str]:
     from pixio_hf.data.labelled.depth_datasets import open_depth_dataset
     from pixio_hf.data.labelled.depth_protocols import find_depth_protocol
     from pixio_hf.evaluation.relative_depth import RelativeRules
-    from pixio_hf.synthetic import SYNTHETIC_DATASETS
+    from pixio_hf.synthetic import find_scene_set
 
-    is_rendered = request.data in SYNTHETIC_DATASETS
+    is_rendered = find_scene_set(request.data) is not None
     judged = find_depth_protocol(request.data, request.protocol)
     given = (config.min_depth, config.max_depth) if is_rendered else (judged.min_depth, judged.max_depth)
     near, far = parse_range("--truth-range", request.truth_range) or given

@@ -65,7 +65,7 @@ def evaluate_segmentation(
         from pixio_hf.evaluation.result_files import OnFailure, write_results
         from pixio_hf.evaluation.results import build_report
         from pixio_hf.modeling_pixio_dense import PixioForSemanticSegmentation
-        from pixio_hf.synthetic import SYNTHETIC_DATASETS
+        from pixio_hf.synthetic import find_scene_set
         from pixio_hf.visualization.worst_cases import draw_segmentation_evaluation
 
         from .loading import load_model
@@ -76,7 +76,7 @@ def evaluate_segmentation(
         options = with_window(options, window, config.window_size or WINDOW_SIZE, config.patch_size)
         # A user's own folder has no class names; the model may have some.
         names = [config.id2label[index] for index in range(config.num_labels)]
-        if data in SYNTHETIC_DATASETS:
+        if find_scene_set(data):
             if names != list(DISTANCE_CLASSES):
                 raise ValueError(
                     f"{data} has the classes {', '.join(DISTANCE_CLASSES)}; the model has {', '.join(names)}."

@@ -16,6 +16,7 @@ OWN_OPTIONS: Mapping[str, tuple[str, ...]] = {
         "depth_loss_trim",
         "strong_perturbations",
         "mix_with",
+        "scene_photographs",
     ),
     "segmentation": ("num_classes", "do_reduce_labels"),
 }
@@ -30,8 +31,8 @@ class FineTuningArguments:
     dataset: str = field(
         default="synthetic-rooms",
         metadata={
-            "help": "synthetic-rooms (classes are bands of distance); a folder (NYUv2, KITTI; ADE20K, VOC, LoveDA; your"
-            " own), Parquet files, or owner/name on the Hub."
+            "help": "synthetic-rooms (classes are bands of distance), or -v2 behind the name for version 2 of the renderer;"
+            " a folder (NYUv2, KITTI; ADE20K, VOC, LoveDA; your own), Parquet files, or owner/name on the Hub."
         },
     )
     depth_scale: float | None = field(
@@ -55,6 +56,12 @@ class FineTuningArguments:
         default=None,
         metadata={
             "help": "Depth: further data sets to train on, whole images of --dataset's kind or rendered scenes."
+        },
+    )
+    scene_photographs: str | None = field(
+        default=None,
+        metadata={
+            "help": "Depth: folder of photographs for the pictures and textures of scenes such as synthetic-mixed-v2."
         },
     )
     num_classes: int | None = field(default=None, metadata={"help": "Segmentation: needed for a folder of your own."})

@@ -7,7 +7,9 @@ downloaded; numbers measured on them say nothing about a benchmark of photograph
 
 from .datasets import (
     SYNTHETIC_DATASETS,
+    SceneSet,
     SyntheticSceneDataset,
+    find_scene_set,
     iterable_scenes,
 )
 from .rendering import (
@@ -32,11 +34,13 @@ __all__ = [
     "TRAIN_SEEDS",
     "RGBDBatch",
     "SceneKind",
+    "SceneSet",
     "SceneViews",
     "SyntheticSceneDataset",
     "SyntheticViewSet",
     "ViewMotion",
     "build_scene",
+    "find_scene_set",
     "iterable_scenes",
     "render_scene",
     "render_scenes",

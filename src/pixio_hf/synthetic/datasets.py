@@ -2,9 +2,10 @@
 """Synthetic scenes as a torch map-style data set and as a streaming `datasets.IterableDataset`."""
 
 import os
+import re
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +29,23 @@ SYNTHETIC_DATASETS: dict[str, SceneKind] = {
     "synthetic-corridors": "corridor",
     "synthetic-stairs": "stairs",
 }
+
+
+class SceneSet(NamedTuple):
+    """What a name of a rendered data set stands for."""
+
+    kind: SceneKind
+    version: int
+
+
+def find_scene_set(name: str | os.PathLike, version: int = SCENE_GENERATOR_VERSION) -> SceneSet | None:
+    """Kind and version of a rendered data set, or None where the name is none of SYNTHETIC_DATASETS.
+
+    "-v1" or "-v2" behind the name asks for that version of the renderer: "synthetic-mixed-v2".
+    """
+    if match := re.fullmatch(r"(.+)-v(\d+)", str(name)):
+        name, version = match[1], int(match[2])
+    return SceneSet(kind, version) if (kind := SYNTHETIC_DATASETS.get(str(name))) else None
 
 
 def check_seed_range(first_seed: int, num_scenes: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 from torch.utils.data import Dataset
 
-from ...synthetic import HELD_OUT_SEEDS, SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
+from ...synthetic import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset, find_scene_set
 from .columns import open_encoded
 from .depth_protocols import INVERSE_STEPS, DepthProtocol, find_depth_protocol
 from .pair_reading import name_of, read_depth_pair
@@ -118,6 +118,7 @@ def open_depth_dataset(
     cache_dir: str | None = None,
     num_render_workers: int = 0,
     allow_outside: bool = False,
+    scene_photographs: str | None = None,
     relative: bool = False,
 ) -> Any:
     """Open images with depth: items {"image": RGB PIL image, "depth": (H, W) float32 metres, 0 = none, "name": str}.
@@ -126,7 +127,7 @@ def open_depth_dataset(
 
     Args:
         name_or_path: a folder (NYUv2, KITTI, images/ and depth/, metadata.jsonl), a save_to_disk folder, Parquet files,
-            a Hub id, or a name of SYNTHETIC_DATASETS.
+            a Hub id, or a name of SYNTHETIC_DATASETS, with "-v2" behind it for version 2 of the renderer.
         split: "train" or "val"; None: your own folder, or a table without splits.
         protocol: name in DEPTH_PROTOCOLS; None recognises it by the layout.
         split_file: pairs "image depth", one a line, relative to the folder (docs/specification.md 5.8); None lists the
@@ -134,6 +135,7 @@ def open_depth_dataset(
         depth_scale: metres per stored unit; None: the protocol's.
         image_column, depth_column: of a table; None: depth, or disparity of inverse depth.
         num_scenes, image_size, cache_dir, num_render_workers: of synthetic scenes, as in SyntheticSceneDataset.
+        scene_photographs: folder of photographs, the pictures and textures in scenes of version 2.
         relative: for relative depth: the sky of rendered scenes is infinity, and sets of inverse depth can be opened, whose
             depth has a unit of its own.
         allow_outside: accept files outside of the folder, also by way of links, in a split file or metadata.jsonl.
@@ -142,16 +144,18 @@ def open_depth_dataset(
         ValueError: nothing there, missing counterparts, a split-file line that does not parse; when an item is read:
             unreadable files, different sizes. Files are named.
     """
-    if str(name_or_path) in SYNTHETIC_DATASETS:
+    if scene_set := find_scene_set(name_or_path):
         if split not in ("train", "val"):
             raise ValueError(f"Synthetic scenes have the splits train and val, not {split!r}.")
         scenes = SyntheticSceneDataset(
             num_scenes,
             first_seed=(TRAIN_SEEDS if split == "train" else HELD_OUT_SEEDS).start,
             image_size=image_size,
-            kind=SYNTHETIC_DATASETS[str(name_or_path)],
+            kind=scene_set.kind,
             cache_dir=cache_dir,
             num_workers=num_render_workers,
+            version=scene_set.version,
+            photographs=None if scene_set.version == 1 else scene_photographs,
         )
         return SceneDepth(scenes, marks_sky=relative)
     chosen = adapt_protocol(name_or_path, protocol, depth_scale)

@@ -14,7 +14,13 @@ from torch.utils.data import Dataset
 
 from ...listings import photo_endings, printable
 from ...read_limits import read_image_file
-from ...synthetic import SCENE_GENERATOR_VERSION, SYNTHETIC_DATASETS, TRAIN_SEEDS, SyntheticSceneDataset
+from ...synthetic import (
+    SCENE_GENERATOR_VERSION,
+    SYNTHETIC_DATASETS,
+    TRAIN_SEEDS,
+    SyntheticSceneDataset,
+    find_scene_set,
+)
 from .sample_order import derive_seed
 from .shard_reading import RawSample, read_shard
 from .shards import find_shards, list_files
@@ -169,20 +175,19 @@ def open_source(
             )
             sources.append((weight, source))
         return MixedSource(sources)
-    if match := re.fullmatch(r"(synthetic-\w+)-v(\d+)", dataset):
-        dataset, scene_version = match[1], int(match[2])
-    if dataset in SYNTHETIC_DATASETS:
+    if scene_set := find_scene_set(dataset, scene_version):
         scenes = SyntheticSceneDataset(
             num_scenes,
             first_seed=TRAIN_SEEDS.start,
             image_size=image_size,
-            kind=SYNTHETIC_DATASETS[dataset],
+            kind=scene_set.kind,
             cache_dir=cache_dir,
             num_workers=num_render_workers,
-            version=scene_version,
-            photographs=None if scene_version == 1 else scene_photographs,
+            version=scene_set.version,
+            photographs=None if scene_set.version == 1 else scene_photographs,
         )
-        return SceneSource(scenes, dataset if scene_version == 1 else f"{dataset} of version {scene_version}")
+        name = re.sub(r"-v\d+$", "", dataset)
+        return SceneSource(scenes, name if scene_set.version == 1 else f"{name} of version {scene_set.version}")
     try:
         shards = find_shards(dataset)
     except ValueError as error:

@@ -18,7 +18,7 @@ from ...evaluation.prediction import PredictionOptions
 from ...evaluation.relative_depth import RelativeRules, evaluate_relative_depth, relative_depth_baselines
 from ...image_processing_pixio import PixioImageProcessor
 from ...modeling_pixio_dense import PixioForDepthEstimation
-from ...synthetic import SYNTHETIC_DATASETS
+from ...synthetic import find_scene_set
 from ..arguments import FineTuningArguments
 from ..recipes import DEPTH_RECIPES, DepthRecipe
 from ..starting_model import StartingModel, start_model
@@ -83,13 +83,14 @@ class DepthTask(FineTuningTask[DepthRecipe]):
             num_scenes=self.count_scenes(split),
             image_size=self.recipe.crop_size,
             cache_dir=self.args.cache_dir,
+            scene_photographs=self.args.scene_photographs,
             relative=self.is_relative,
         )
 
     @property
     def rules(self) -> RelativeRules:
         """What of the validation set counts for relative depth; a teacher's unit is the distance of the nearest point."""
-        is_rendered = self.args.dataset in SYNTHETIC_DATASETS
+        is_rendered = find_scene_set(self.args.dataset) is not None
         if not is_rendered and find_depth_protocol(self.args.dataset, self.recipe.protocol).stores_inverse:
             return RelativeRules(0.5, FARTHEST_OF_TEACHER)
         return RelativeRules(PixioConfig().min_depth, self.recipe.max_depth)

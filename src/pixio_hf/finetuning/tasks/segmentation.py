@@ -14,7 +14,7 @@ from ...evaluation.baselines import Baselines, segmentation_baseline
 from ...evaluation.segmentation import evaluate_segmentation
 from ...image_processing_pixio import PixioImageProcessor
 from ...modeling_pixio_dense import PixioForSemanticSegmentation
-from ...synthetic import SYNTHETIC_DATASETS
+from ...synthetic import find_scene_set
 from ..recipes import SEGMENTATION_RECIPES, FineTuningRecipe
 from ..starting_model import StartingModel, start_model
 from .task import FineTuningTask
@@ -40,7 +40,7 @@ class SegmentationTask(FineTuningTask[FineTuningRecipe]):
     def open_splits(self) -> tuple[Any, Any]:
         """Images with their class numbers; the names of the classes become known."""
         args = self.args
-        if args.dataset in SYNTHETIC_DATASETS:
+        if find_scene_set(args.dataset):
             self.class_names = DISTANCE_CLASSES
             train, val = (
                 DistanceClasses(

@@ -19,7 +19,7 @@ from ...files import write_json
 from ...hub.push import push_folder
 from ...image_processing_pixio import PixioImageProcessor
 from ...model_cards.finetuned_card import FineTuning, render_finetuned_card
-from ...synthetic import SYNTHETIC_DATASETS
+from ...synthetic import find_scene_set
 from ..arguments import FineTuningArguments
 from ..best_checkpoint import BestWeights, save_final_model
 from ..recipes import Recipe, choose_recipe, suit_checkpoint, suit_set, warn_of_few_steps
@@ -55,7 +55,7 @@ class FineTuningTask(ABC, Generic[Recipe]):
         Raises:
             ValueError: arguments that do not fit together or to the checkpoint.
         """
-        is_rendered = args.dataset in SYNTHETIC_DATASETS
+        is_rendered = find_scene_set(args.dataset) is not None
         starts_random = args.preset or args.smoke or is_rendered
         scenes = (args.num_scenes, args.num_eval_scenes)
         self.args = args = replace(
