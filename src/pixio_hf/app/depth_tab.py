@@ -29,7 +29,7 @@ def build_depth_tab(shelf: ModelShelf, folder: Path) -> None:
     state = gr.State(time_to_live=STATE_SECONDS)
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            photo = show_photo_input("depth-photo", PICTURE_HEIGHT - 100)
+            photo = show_photo_input("depth-photo", PICTURE_HEIGHT - 100, shelf.settings.max_upload_bytes)
             show_examples(photo, "depth")
             model = choose_model(shelf, "depth")
             fov = gr.Slider(

@@ -23,7 +23,7 @@ def build_reconstruction_tab(shelf: ModelShelf) -> None:
     state = gr.State(time_to_live=STATE_SECONDS)
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            photo = show_photo_input("reconstruction-photo", PICTURE_HEIGHT - 100)
+            photo = show_photo_input("reconstruction-photo", PICTURE_HEIGHT - 100, shelf.settings.max_upload_bytes)
             show_examples(photo, "reconstruction")
             model = choose_model(shelf, "reconstruction")
             ratio = gr.Slider(0, 0.95, value=0.75, step=0.05, label="Hidden share", elem_id="reconstruction-ratio")
