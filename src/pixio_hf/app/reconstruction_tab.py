@@ -38,8 +38,8 @@ def build_reconstruction_tab(shelf: ModelShelf) -> None:
                 again = gr.Button("Other blocks", elem_id="reconstruction-again", min_width=120)
         with gr.Column(scale=3, min_width=300):
             with gr.Row():
-                original = show_picture("Photo as the model takes it", "reconstruction-original")
-                seen = show_picture("What the model sees: click a block", "reconstruction-seen")
+                original = show_picture("Photo, resized", "reconstruction-original")
+                seen = show_picture("What the model sees", "reconstruction-seen")
                 filled = show_picture("What it fills in", "reconstruction-filled")
             words = gr.Markdown(elem_id="reconstruction-words")
 

@@ -30,7 +30,7 @@ def build_scene_tab(shelf: ModelShelf, folder: Path) -> None:
             )
             start = gr.Button("Make it 3D", variant="primary", elem_id="scene-start")
         with gr.Column(scale=2, min_width=300):
-            view = show_scene("In 3D: drag to turn, scroll to come closer", "scene-view")
+            view = show_scene("In 3D: drag to turn", "scene-view")
             words = gr.Markdown(elem_id="scene-words")
             with gr.Row(elem_id="scene-files"):
                 files = [gr.DownloadButton(label, interactive=False, size="sm") for label in FILE_LABELS]

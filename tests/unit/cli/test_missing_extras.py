@@ -4,9 +4,11 @@
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate.utils import LoggerType
 from torch import nn
 from typer.testing import CliRunner
 
@@ -79,6 +81,17 @@ def test_a_tracker_that_is_not_installed_is_named(monkeypatch):
     for name in ("wandb", "trackio", "tensorboard"):
         with pytest.raises(ValueError, match=f"'{name}': it is not installed \\(pip install {name}\\)"):
             choose_tracker(name)
+
+
+def test_a_trackio_that_is_too_old_is_told_before_the_run(monkeypatch):
+    first = SimpleNamespace(init=lambda project, name=None, config=None: None, __version__="0.0.6")
+    monkeypatch.setattr("pixio_hf.training.monitoring.get_available_trackers", lambda: [LoggerType.TRACKIO])
+    monkeypatch.setitem(sys.modules, "trackio", first)
+    with pytest.raises(ValueError, match=r"version 0\.0\.6 is too old"):
+        choose_tracker("trackio")
+    newer = SimpleNamespace(init=lambda project, name=None, space_id=None: None, __version__="0.43.0")
+    monkeypatch.setitem(sys.modules, "trackio", newer)
+    assert choose_tracker("trackio") == "trackio"
 
 
 def test_a_run_without_matplotlib_has_no_curves_and_goes_on(without, tmp_path, capsys):
