@@ -31,9 +31,11 @@ docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "To read it: $(BIN)/python -m http.server --directory .cache/site 8000, then http://localhost:8000"
 
-# The pictures of README and docs, made anew from the bundled models.
+# The pictures of README and docs, made anew from the bundled models; those of the app need Chromium.
 pictures: $(STAMP)
 	$(BIN)/python docs/make_pictures.py
+	$(BIN)/python docs/make_guide_pictures.py
+	$(BIN)/python docs/make_app_pictures.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not slow"

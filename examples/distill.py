@@ -33,7 +33,6 @@ from typing import Any, cast
 import torch
 from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration, set_seed
-from torchvision.transforms.v2.functional import InterpolationMode, resize
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
@@ -142,8 +141,17 @@ def build_student(
 
 
 def view_of_students(images: torch.Tensor, image_size: int) -> torch.Tensor:
-    """Normalised images of the students' side S, of crops that the teacher may need larger: uint8 -> (B, 3, S, S)."""
+    """Normalised images of the students' side S, of crops that the teacher may need larger: uint8 -> (B, 3, S, S).
+
+    Raises:
+        ImportError: the sides differ, and torchvision is not installed.
+    """
     if images.shape[-1] != image_size:
+        try:
+            from torchvision.transforms.v2.functional import InterpolationMode, resize
+        except ImportError as error:
+            message = "Images of two sizes need torchvision: pip install 'pixio-hf[train]'."
+            raise ImportError(message) from error
         images = resize(images, [image_size, image_size], InterpolationMode.BICUBIC, antialias=True)
     return normalize_crops(images)
 

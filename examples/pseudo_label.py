@@ -97,7 +97,10 @@ def open_onnx(path: str) -> Teacher:
     """
     if not Path(path).is_file():
         raise ValueError(f"There is no file {path} to take as the teacher.")
-    import onnxruntime  # pyright: ignore[reportMissingImports]
+    try:
+        import onnxruntime  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ImportError("A teacher in an ONNX file needs onnxruntime: pip install 'pixio-hf[export]'.") from error
 
     session = onnxruntime.InferenceSession(path, providers=onnxruntime.get_available_providers())
     (entry,) = session.get_inputs()

@@ -8,6 +8,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from pixio_hf.files import file_in_progress, write_json, write_text
+from pixio_hf.visualization.panels import make_figure
 
 BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
 TITLES = {
@@ -94,10 +95,8 @@ def name(variant: str) -> str:
 
 def write_plot(results: Results, path: Path) -> None:
     """Write a PNG: a dot per seed and a bar at the mean, one panel per head and metric."""
-    from matplotlib.figure import Figure
-
     shown = [variant for variant in TITLES if any(result["variant"] == variant for result in results)]
-    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    figure = make_figure(figsize=(9, 5.2), layout="constrained")
     for axes, (head, metric, heading) in zip(figure.subplots(2, 2, sharey=True).flat, COLUMNS, strict=True):
         for row, variant in enumerate(shown):
             values = list(values_by_seed(results, variant, head, metric).values())

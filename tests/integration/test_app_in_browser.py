@@ -8,7 +8,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import PIL.Image
 import pytest
+import trimesh
 
 gradio = pytest.importorskip("gradio", reason="the app needs gradio 6", exc_type=ImportError)
 sync_api = pytest.importorskip("playwright.sync_api", reason="clicking needs playwright")
@@ -17,6 +19,7 @@ from pixio_hf.app.page import build_app  # noqa: E402
 from pixio_hf.app.serving import launch_options, results_folder  # noqa: E402
 from pixio_hf.app.settings import AppSettings  # noqa: E402
 from pixio_hf.bundled import ASSETS  # noqa: E402
+from pixio_hf.synthetic.views import render_views  # noqa: E402
 from pixio_hf_cli.early_checks import check_port  # noqa: E402
 from pixio_hf_cli.serve_app import make_predictors  # noqa: E402
 
@@ -68,8 +71,13 @@ def _is_elsewhere(url: str) -> bool:
     return not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:"))
 
 
+def _choose(page, task: str, *photos: Path) -> None:
+    place = page.locator(f"#{task}-photo{'s' if task == 'scene' else ''}")
+    place.locator("input[type=file]").first.set_input_files([str(photo) for photo in photos])
+
+
 def _choose_example(page, task: str) -> None:
-    page.locator(f"#{task}-photo input[type=file]").first.set_input_files(str(ASSETS / "photos" / "coffee.jpg"))
+    _choose(page, task, ASSETS / "photos" / "coffee.jpg")
 
 
 def test_depth(page):
@@ -111,6 +119,64 @@ def test_reconstruction(page):
     sync_api.expect(words).to_contain_text("75% hidden", timeout=PATIENCE)
     page.locator("#reconstruction-seen img").click(position={"x": 40, "y": 200})
     sync_api.expect(words).to_contain_text(re.compile("69% hidden|81% hidden"), timeout=PATIENCE)
+
+
+def test_scene_of_two_photos(page, tmp_path):
+    photos = [tmp_path / "left.png", tmp_path / "right.png"]
+    for photo, image in zip(photos, render_views(20_000_003, 2, 128).images, strict=True):
+        PIL.Image.fromarray(image.permute(1, 2, 0).numpy()).save(photo)
+    page.get_by_role("tab", name="3D from several photos").click()
+    _choose(page, "scene", *photos)
+    sync_api.expect(page.locator("#scene-photos img")).to_have_count(2, timeout=PATIENCE)
+    page.locator("#scene-start").click()
+    sync_api.expect(page.locator("#scene-words")).to_contain_text("2 photos, taken up to", timeout=PATIENCE)
+    page.locator("#scene-view canvas").wait_for()
+    button = page.locator("#scene-files").get_by_text("Scene with cameras (glb)")
+    sync_api.expect(button).to_be_enabled(timeout=PATIENCE)
+    with page.expect_download() as waiting:
+        button.click()
+    waiting.value.save_as(tmp_path / "scene.glb")
+    scene = trimesh.load_scene(tmp_path / "scene.glb")
+    surfaces = [shape for shape in scene.geometry.values() if isinstance(shape, trimesh.Trimesh)]
+    assert len(surfaces) == 2
+    assert all(len(surface.vertices) > 1000 for surface in surfaces)
+    assert len(scene.geometry) > len(surfaces), "outlines of the cameras"
+
+
+@pytest.mark.parametrize("task", ["depth", "scene"])
+def test_a_file_above_the_limit_is_told(page, tmp_path, task):
+    if task == "scene":
+        page.get_by_role("tab", name="3D from several photos").click()
+    sync_api.expect(page.get_by_text("up to 32 MB").locator("visible=true").first).to_be_visible()
+    large = tmp_path / "large.jpg"
+    with large.open("wb") as file:
+        file.truncate(33 * 2**20)
+    _choose(page, task, large)
+    message = page.get_by_text('exceed the maximum allowed size of 32.0 Mb: "large.jpg"')
+    sync_api.expect(message).to_have_count(1, timeout=PATIENCE)
+    if task == "depth":  # and the place takes the next photo
+        _choose_example(page, task)
+        page.locator("#depth-picture img").wait_for()
+
+
+def test_the_server_takes_nothing_above_the_limit_either(address):
+    body = b"\r\n".join(
+        (
+            b"--x",
+            b'Content-Disposition: form-data; name="files"; filename="large.jpg"',
+            b"Content-Type: image/jpeg",
+            b"",
+            bytes(33 * 2**20),
+            b"--x--",
+            b"",
+        )
+    )
+    request = urllib.request.Request(
+        f"{address}gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert refused.value.code == 413
 
 
 @pytest.mark.parametrize("asked", ["/etc/passwd", str(ASSETS / "pixio-tiny" / "config.json"), "https://example.com/"])

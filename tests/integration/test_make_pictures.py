@@ -1,15 +1,26 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""The script that makes the pictures of the docs: small files, and every picture that a page shows is there."""
+"""The scripts that make the pictures of the docs: small files, and every picture that a page shows is there."""
 
 import io
 import re
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pytest
 from docs import make_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def guides(monkeypatch) -> dict:
+    """Names of make_guide_pictures.py."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    yield runpy.run_path(str(ROOT / "docs" / "make_guide_pictures.py"))
+    sys.modules.pop("make_pictures", None)
 
 
 def test_pictures_become_small(tmp_path):
@@ -28,3 +39,20 @@ def test_every_picture_is_small_and_shown():
     assert set(files) <= shown, "a picture that no page shows"
     assert set(make_pictures.PICTURES.values()) <= set(files)
     assert all(size < 700_000 for size in files.values()), files
+
+
+def test_diagrams_are_drawn_without_a_model(guides, tmp_path):
+    for name in ("conversion", "hub"):
+        with PIL.Image.open(guides["PICTURES"][name](tmp_path)) as picture:
+            assert picture.width > 900
+            assert picture.convert("L").getextrema() != (255, 255)
+
+
+def test_a_comparison_is_drawn_from_its_rows(guides, tmp_path):
+    rows = [
+        {"model": model, "head": head, "metrics": {"delta1": 0.5, "rmse": 1.0}}
+        for model in ("/somewhere/untrained", "pixio-tiny")
+        for head in ("linear", "dpt")
+    ]
+    with PIL.Image.open(guides["draw_comparison"](rows, tmp_path)) as picture:
+        assert picture.width > 1000

@@ -29,7 +29,7 @@ def build_depth_tab(shelf: ModelShelf, folder: Path) -> None:
     state = gr.State(time_to_live=STATE_SECONDS)
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            photo = show_photo_input("depth-photo", PICTURE_HEIGHT - 100)
+            photo = show_photo_input("depth-photo", PICTURE_HEIGHT - 100, shelf.settings.max_upload_bytes)
             show_examples(photo, "depth")
             model = choose_model(shelf, "depth")
             fov = gr.Slider(
@@ -47,7 +47,7 @@ def build_depth_tab(shelf: ModelShelf, folder: Path) -> None:
                     picture = show_picture("Depth", "depth-picture")
                     scale = gr.HTML(elem_id="depth-scale")
                 with gr.Column(min_width=300):
-                    view = show_scene("In 3D: drag to turn, scroll to come closer", "depth-view")
+                    view = show_scene("In 3D: drag to turn", "depth-view")
             distance = gr.Markdown(elem_id="depth-distance")
             words = gr.Markdown(elem_id="depth-words")
             with gr.Row(elem_id="depth-files"):

@@ -21,7 +21,7 @@ def build_features_tab(shelf: ModelShelf) -> None:
     state = gr.State(time_to_live=STATE_SECONDS)
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            photo = show_photo_input("features-photo", PICTURE_HEIGHT - 100)
+            photo = show_photo_input("features-photo", PICTURE_HEIGHT - 100, shelf.settings.max_upload_bytes)
             show_examples(photo, "features")
             model = choose_model(shelf, "features")
             detail = gr.Radio(list(DETAILS), value="medium", label="Detail", info="Finer takes longer.")

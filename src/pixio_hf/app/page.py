@@ -22,7 +22,7 @@ HEADING = """# Pixio on your photos
 Depth in metres, what looks alike, and filling in what is hidden. Everything is computed by the machine that runs this app.
 """
 STYLE = """
-.gradio-container { max-width: 1400px !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; max-width: 1400px !important; margin: 0 auto !important; }
 .scale { padding: 0 2px; font-size: 0.85rem; color: var(--body-text-color); }
 .scale .ends { display: flex; justify-content: space-between; color: var(--body-text-color-subdued); }
 .scale .bar { height: 12px; border-radius: 6px; }

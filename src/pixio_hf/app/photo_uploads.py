@@ -45,10 +45,10 @@ def read_upload(path: str) -> UploadedPhoto:
     return UploadedPhoto(pixels, Path(path).stem, focal)
 
 
-def show_photo_input(elem_id: str, height: int) -> gr.Image:
+def show_photo_input(elem_id: str, height: int, max_bytes: int) -> gr.Image:
     """A place to drop one photo, from a file, the camera or the clipboard; events get the path of the file."""
     photo = gr.Image(
-        label="Your photo",
+        label=f"Your photo, {_up_to(max_bytes)}",
         type="filepath",
         sources=["upload", "webcam", "clipboard"],
         buttons=["fullscreen"],
@@ -59,10 +59,10 @@ def show_photo_input(elem_id: str, height: int) -> gr.Image:
     return _hand_on_files(photo, lambda payload: None if payload is None else payload.path)
 
 
-def show_photos_input(elem_id: str, height: int) -> gr.Gallery:
+def show_photos_input(elem_id: str, height: int, max_bytes: int) -> gr.Gallery:
     """A place to drop several photos; events get the paths of the files."""
     photos = gr.Gallery(
-        label="Your photos",
+        label=f"Your photos, each {_up_to(max_bytes)}",
         height=height,
         columns=3,
         file_types=["image"],
@@ -76,6 +76,11 @@ def show_photos_input(elem_id: str, height: int) -> gr.Gallery:
         return [item.image.path for item in items if getattr(item, "image", None) is not None]
 
     return _hand_on_files(photos, list_paths)
+
+
+def _up_to(max_bytes: int) -> str:
+    """The limit where it is seen before a photo is chosen; Gradio refuses larger files in the browser, in its words."""
+    return f"up to {max_bytes / 2**20:.0f} MB"
 
 
 def _hand_on_files(component: Any, find_paths: Callable[[Any], Any]) -> Any:

@@ -23,7 +23,7 @@ def build_reconstruction_tab(shelf: ModelShelf) -> None:
     state = gr.State(time_to_live=STATE_SECONDS)
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            photo = show_photo_input("reconstruction-photo", PICTURE_HEIGHT - 100)
+            photo = show_photo_input("reconstruction-photo", PICTURE_HEIGHT - 100, shelf.settings.max_upload_bytes)
             show_examples(photo, "reconstruction")
             model = choose_model(shelf, "reconstruction")
             ratio = gr.Slider(0, 0.95, value=0.75, step=0.05, label="Hidden share", elem_id="reconstruction-ratio")
@@ -38,8 +38,8 @@ def build_reconstruction_tab(shelf: ModelShelf) -> None:
                 again = gr.Button("Other blocks", elem_id="reconstruction-again", min_width=120)
         with gr.Column(scale=3, min_width=300):
             with gr.Row():
-                original = show_picture("Photo as the model takes it", "reconstruction-original")
-                seen = show_picture("What the model sees: click a block", "reconstruction-seen")
+                original = show_picture("Photo, resized", "reconstruction-original")
+                seen = show_picture("What the model sees", "reconstruction-seen")
                 filled = show_picture("What it fills in", "reconstruction-filled")
             words = gr.Markdown(elem_id="reconstruction-words")
 

@@ -23,16 +23,16 @@ def build_scene_tab(shelf: ModelShelf, folder: Path) -> None:
     state = gr.State(time_to_live=STATE_SECONDS)
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            photos = show_photos_input("scene-photos", PICTURE_HEIGHT - 100)
+            photos = show_photos_input("scene-photos", PICTURE_HEIGHT - 100, shelf.settings.max_upload_bytes)
             model = choose_model(shelf, "scene")
             leave_out = gr.Slider(
                 0, 90, value=10, step=5, label="Leave out", info="Percent of the points, the least sure ones."
             )
             start = gr.Button("Make it 3D", variant="primary", elem_id="scene-start")
         with gr.Column(scale=2, min_width=300):
-            view = show_scene("In 3D: drag to turn, scroll to come closer", "scene-view")
+            view = show_scene("In 3D: drag to turn", "scene-view")
             words = gr.Markdown(elem_id="scene-words")
-            with gr.Row():
+            with gr.Row(elem_id="scene-files"):
                 files = [gr.DownloadButton(label, interactive=False, size="sm") for label in FILE_LABELS]
 
     @answers

@@ -22,7 +22,7 @@ def add_lora(
     try:
         import peft
     except ImportError as error:
-        raise ValueError("LoRA needs peft: pip install peft.") from error
+        raise ValueError("LoRA needs peft: pip install 'pixio-hf[train]'.") from error
     present = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     if unknown := sorted(set(targets) - present):
         raise ValueError(

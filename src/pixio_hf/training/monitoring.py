@@ -2,6 +2,7 @@
 """What a run is watched by: its speed, the operations of a step by formula, and where its numbers are logged to."""
 
 import importlib
+import inspect
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -79,7 +80,7 @@ def choose_tracker(name: str) -> str | None:
     """Tracker for accelerate's `log_with`: tensorboard, wandb, trackio or another that it knows; None for "none".
 
     Raises:
-        ValueError: not installed or unknown, which accelerate would leave out without a word; or installed in parts.
+        ValueError: not installed or unknown, which accelerate would leave out without a word; only in part, or too old.
     """
     installed = [tracker.value for tracker in get_available_trackers()]
     if name != "none" and name not in installed:
@@ -91,10 +92,16 @@ def choose_tracker(name: str) -> str | None:
         )
     if name in ("wandb", "trackio"):
         try:
-            importlib.import_module(name)
+            package = importlib.import_module(name)
         except ImportError as error:
             raise ValueError(
                 f"Cannot report to {name!r}: the installed package {name} does not work ({error}). Try"
                 f" pip install --upgrade {name}, or choose another --report_to."
             ) from error
+        # The first versions, which pip chooses beside a Pillow that newer ones do not allow, fail when a run starts.
+        if name == "trackio" and "space_id" not in inspect.signature(package.init).parameters:
+            raise ValueError(
+                f"Cannot report to 'trackio': version {package.__version__} is too old. Try pip install 'trackio>=0.43',"
+                " or choose another --report_to."
+            )
     return None if name == "none" else name

@@ -11,6 +11,7 @@ from typing import Any
 from ..files import write_bytes
 from ..model_cards.trained_card import TrainingRun, write_trained_card
 from ..training.run_log import RunLog
+from .panels import make_figure
 
 Curve = Sequence[tuple[float, float]]
 
@@ -99,7 +100,7 @@ class RunRecord:
         try:
             if curves:
                 save_curves(curves, self.output_dir / "curves.png", self.lines)
-        except (ImportError, OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             if not self.has_warned:
                 print(f"No curves: {error}")
             self.has_warned = True
@@ -128,13 +129,11 @@ def save_curves(curves: Mapping[str, Curve], file: str | Path, lines: Mapping[st
         lines: a value to draw as a dashed line beside a curve, by the curve's name, such as a baseline.
 
     Raises:
-        ImportError: matplotlib is missing.
+        ValueError: matplotlib is missing.
     """
-    from matplotlib.figure import Figure
-
     columns = min(3, max(1, len(curves)))
     rows = max(1, math.ceil(len(curves) / columns))
-    figure = Figure(figsize=(4.2 * columns, 2.8 * rows), layout="constrained")
+    figure = make_figure(figsize=(4.2 * columns, 2.8 * rows), layout="constrained")
     for place, (name, curve) in enumerate(curves.items(), start=1):
         axes = figure.add_subplot(rows, columns, place)
         marker = "o" if len(curve) < FEW_POINTS else ""

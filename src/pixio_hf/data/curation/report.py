@@ -130,7 +130,7 @@ One Parquet file per shard, `<parent folder of the shard>/<shard>.parquet`, with
 
 The definitions of `histogram_score` and of the preparation for `mae_loss` (the whole photo resized to a square, one seeded
 mask) are those of pixio-hf, version {settings["definition"]}; the thresholds are the paper's, for its own statistics. Look
-at the histograms before you take them over. Pre-training reads this folder with `--curation_root`.
+at the histograms before you take them over. Pre-training reads this folder with `--statistics`.
 """
 
 

@@ -8,7 +8,8 @@ random_crop.py, with the same crop.
 
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -18,11 +19,6 @@ from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT
 
 from ...read_limits import check_num_pixels
 from .random_crop import crop_photo, draw_crop, resize_crop
-
-try:
-    from simplejpeg import decode_jpeg
-except ImportError as error:
-    raise ImportError("Reading photos for pre-training needs simplejpeg: pip install 'pixio-hf[train]'.") from error
 
 # Start-of-frame markers that are decoded here: baseline, extended sequential and progressive Huffman.
 SEQUENTIAL_FRAMES, PROGRESSIVE_FRAME = (0xC0, 0xC1), 0xC2
@@ -75,7 +71,7 @@ def decode_rows(data: bytes, header: JpegHeader, num_rows: int, denominator: int
         rows = num_rows + MARGIN_ROWS
         offset = header.height_offset
         data = b"".join((data[:offset], struct.pack(">H", rows), data[offset + 2 :]))
-    photo = decode_jpeg(
+    photo = load_simplejpeg().decode_jpeg(
         data,
         min_height=-(-rows // denominator),
         min_width=-(-header.width // denominator),
@@ -86,6 +82,16 @@ def decode_rows(data: bytes, header: JpegHeader, num_rows: int, denominator: int
         strict=False,
     )
     return torch.from_numpy(np.asarray(photo)).permute(2, 0, 1)
+
+
+@cache
+def load_simplejpeg() -> Any:
+    """The library that decodes parts of a JPEG. Raises ValueError where it is not installed."""
+    try:
+        import simplejpeg
+    except ImportError as error:
+        raise ValueError("Reading photos for pre-training needs simplejpeg: pip install 'pixio-hf[train]'.") from error
+    return simplejpeg
 
 
 def read_jpeg_header(data: bytes) -> JpegHeader | None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ...listings import printable
-from .decoding import decode_random_crop
+from .decoding import decode_random_crop, load_simplejpeg
 from .sample_order import Position, derive_seed
 from .sample_reading import KeepRule, LoadedSample, ReadingOrder, read_samples
 from .sample_sources import SampleSource
@@ -85,7 +85,8 @@ class PretrainingStream(IterableDataset):
         first_reader: the reader of data loader worker 0; batches come from the workers in turns.
 
     Raises:
-        ValueError: too much is damaged, or nothing was kept of a whole epoch (both while iterating).
+        ValueError: simplejpeg is not installed; too much is damaged, or nothing was kept of a whole epoch (these two while
+            iterating).
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class PretrainingStream(IterableDataset):
         starts: list[Position] | None = None,
         first_reader: int = 0,
     ):
+        load_simplejpeg()  # before any work, and in this process: a worker's error would be wrapped in its traceback
         self.source, self.options, self.place = source, options, place
         self.starts = starts or [Position()] * place.num_readers
         self.first_reader = first_reader
