@@ -89,8 +89,8 @@ def curation(folder: Path) -> Path:
         for number in range(240):
             with PIL.Image.open(chance.choice(list(PHOTOS.values()))) as photo:
                 if number % 6 == 0:
-                    page = tuple(chance.randint(180, 255) for _ in range(3))
-                    image = PIL.Image.new("RGB", (chance.randint(200, 500),) * 2, page)
+                    side, grey = chance.randint(200, 500), chance.randint(180, 255)
+                    image = PIL.Image.new("RGB", (side, side), (grey, grey, grey))
                 else:
                     image = cut(photo, 0.0, 1.0, (64, 400), chance)
             path = folder / "images" / f"{number:04d}.jpg"
@@ -121,8 +121,9 @@ def comparison(folder: Path) -> Path:
     PixioImageProcessor.for_config(config).save_pretrained(untrained)
     run(
         "compare", "--models", untrained, "pixio-tiny", "pixio-tiny-depth", "--data", "synthetic-rooms",
-        "--heads", "linear,dpt", "--steps", "120", "--batch-size", "16", "--crop-size", "128", "--num-train", "192",
-        "--num-eval", "48", "--neck-hidden-sizes", "32,64,96,96", "--fusion-hidden-size", "32", "--out", folder / "table",
+        "--heads", "linear,dpt", "--steps", "80", "--batch-size", "8", "--learning-rate", "1e-3", "--crop-size", "128",
+        "--num-train", "192", "--num-eval", "32",
+        "--neck-hidden-sizes", "32,64,96,96", "--fusion-hidden-size", "32", "--out", folder / "table",
     )  # fmt: skip
     return draw_comparison(json.loads((folder / "table" / "comparison.json").read_text())["rows"], folder)
 
@@ -190,9 +191,7 @@ def draw_chain(steps: Sequence[tuple[str, str]], forth: str, back: str | None, f
     arrow = {"arrowstyle": "-|>", "color": ACCENT, "linewidth": 1.6, "shrinkA": 0, "shrinkB": 0}
     for number, (title, text) in enumerate(steps):
         left, is_end = number * (width + gap), number in (0, len(steps) - 1)
-        box = {"boxstyle": "square,pad=0" if is_end else "round,pad=0,rounding_size=0.12"}
-        patch = make_box(left, width, height, box, "white" if is_end else FILL)
-        axes.add_patch(patch)
+        axes.add_patch(make_box(left, width, height, is_end))
         axes.text(left + width / 2, 0.74, title, ha="center", va="center", fontsize=9.5, weight="bold", color=INK)
         axes.text(
             left + width / 2, 0.33, text, ha="center", va="center", fontsize=7.6, color="#4d5a66", linespacing=1.35
@@ -210,10 +209,12 @@ def draw_chain(steps: Sequence[tuple[str, str]], forth: str, back: str | None, f
     return path
 
 
-def make_box(left: float, width: float, height: float, box: dict[str, str], fill: str):
+def make_box(left: float, width: float, height: float, is_end: bool):
     from matplotlib.patches import FancyBboxPatch
 
-    return FancyBboxPatch((left, 0), width, height, edgecolor=ACCENT, facecolor=fill, linewidth=1.3, **box)
+    style = "square,pad=0" if is_end else "round,pad=0,rounding_size=0.12"
+    fill = "white" if is_end else FILL
+    return FancyBboxPatch((left, 0), width, height, boxstyle=style, edgecolor=ACCENT, facecolor=fill, linewidth=1.3)
 
 
 PICTURES: dict[str, Callable[[Path], Path]] = {

@@ -44,6 +44,7 @@ def main() -> None:
     if unknown := set(arguments.names) - set(NOTEBOOKS):
         parser.error(f"There is no notebook {', '.join(sorted(unknown))}; choose among {', '.join(NOTEBOOKS)}.")
     os.environ["ACCELERATE_USE_CPU"] = "true"
+    os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # bars that a page does not show anyway
     for name in arguments.names or NOTEBOOKS:
         notebook, seconds = run(FOLDER / f"{name}.ipynb")
         text = nbformat.writes(notebook) + "\n"

@@ -9,7 +9,10 @@ On your own machine:
 import os
 from pathlib import Path
 
-import gradio as gr
+try:
+    import gradio as gr
+except ImportError:
+    raise SystemExit("Error: The app needs gradio: pip install 'pixio-hf[app]'.") from None
 
 from pixio_hf.app.page import build_app
 from pixio_hf.app.serving import serve

@@ -62,6 +62,12 @@ def test_commands_name_the_extra(without, tmp_path, package, extra, arguments):
     assert not out.exists()
 
 
+def test_the_space_names_the_extra(without):
+    without("gradio")
+    with pytest.raises(SystemExit, match=r"pip install 'pixio-hf\[app\]'"):
+        runpy.run_path(str(EXAMPLES / "space" / "app.py"), run_name="__main__")
+
+
 def test_photos_for_training_need_simplejpeg(without):
     without("simplejpeg")
     decoding.load_simplejpeg.cache_clear()
