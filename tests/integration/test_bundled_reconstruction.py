@@ -53,23 +53,8 @@ def test_its_card_needs_numbers_only(tmp_path, monkeypatch):
         "depth_tau": "30.0",
         "ray_error": "1.00",
     }
-    numbers = {
-        "kind": "reconstruction",
-        "tags": ["synthetic-data"],
-        "millions": 5.9,
-        "num_scenes": 12288,
-        "views_per_scene": 4,
-        "num_held_out": 160,
-        "max_steps": 20000,
-        "images_per_batch": 32,
-        "minutes": 5,
-        "limits": "It guesses.",
-        "hardware": "one core",
-        "command": "python examples/reconstruction/train_reconstruction.py --output_dir runs/tiny-3d",
-        "table": [{"name": "**this checkpoint**", **row}, {"name": "mean depth, one place", **row}],
-        "max_distance": 1,
-        "max_yaw": 25,
-    }
+    table = [{"name": "**this checkpoint**", **row}, {"name": "mean depth, one place", **row}]
+    numbers = {**results.RESULTS[NAME], "table": table}
     save_stand_in(tmp_path)
     monkeypatch.setitem(results.RESULTS, NAME, numbers)
     monkeypatch.setattr(model_card, "bundled_checkpoint", lambda name: str(tmp_path))

@@ -197,6 +197,6 @@ def test_command_lines_parse():
             else:
                 assert words[0] == "python"
                 check_script_command(ROOT / words[1], words[2:])
-    # Two for each of Meta's sizes, nine of how the bundled ones were trained, evaluated and used: none was skipped.
-    assert len(programs) == 2 * len(PUBLISHED) + 9
+    # Two for each of Meta's sizes, eleven of how the bundled ones were trained, evaluated and used: none was skipped.
+    assert len(programs) == 2 * len(PUBLISHED) + 11
     assert PUBLISHED["pixio-1b16"].original_file == "pixio_vit1b16.pth"

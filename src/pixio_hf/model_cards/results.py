@@ -121,24 +121,35 @@ def measured_results(name: str) -> list[EvalResult]:
             for key, metric in SCENE_METRICS.items()
         ]
     task, model, losses = "Metric depth from one image", "pixio_tiny_depth", []
+    size = RESULTS["pixio-tiny-depth"]["second_run"]["crop_size"]
     if name == "pixio-tiny":
+        size = _ROOMS["image_size"]
         task += f", encoder frozen, DPT head trained for {RESULTS['pixio-tiny-depth']['frozen_steps']} steps"
         model = "frozen_pixio_tiny"
         metric = ("masked_pixel_loss", "mean squared error of masked pixels, ImageNet normalisation")
-        value = RESULTS["masked_pixel_loss"]["pixio_tiny"]
+        value = RESULTS["masked_pixel_loss"]["pixio_tiny"]["rooms"]
         losses = [_result("image-feature-extraction", "Reconstruction of masked patches", *metric, value)]
     names = {"delta1": "delta1", "abs_rel": "absolute relative error", "rmse": "RMSE (m)"}
     scores = RESULTS["depth"][model]
-    return losses + [_result("depth-estimation", task, key, names[key], value) for key, value in scores.items()]
+    return losses + [
+        _result("depth-estimation", task, key, names[key], value, size=size) for key, value in scores.items()
+    ]
 
 
-def _result(task: str, task_name: str, metric: str, metric_name: str, value: float, rooms: str = "") -> EvalResult:
-    size = f"{_ROOMS['image_size']} x {_ROOMS['image_size']}"
+def _result(
+    task: str,
+    task_name: str,
+    metric: str,
+    metric_name: str,
+    value: float,
+    rooms: str = "",
+    size: int = _ROOMS["image_size"],
+) -> EvalResult:
     return EvalResult(
         task_type=task,
         task_name=task_name,
         dataset_type="synthetic-rooms",
-        dataset_name=f"Synthetic rooms, held out ({rooms or HELD_OUT_ROOMS}, {size})",
+        dataset_name=f"Synthetic rooms, held out ({rooms or HELD_OUT_ROOMS}, {size} x {size})",
         metric_type=metric,
         metric_name=metric_name,
         metric_value=value,
