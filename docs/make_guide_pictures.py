@@ -150,7 +150,9 @@ def draw_comparison(rows: Sequence[dict], folder: Path) -> Path:
         axes.margins(x=0.12)
         axes.set_title(title, fontsize=9.5, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].legend(fontsize=8, loc="lower right", framealpha=1)
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8.5, frameon=False
+    )
     path = folder / "comparison.png"
     figure.savefig(path, dpi=110)
     return path

@@ -32,6 +32,7 @@ MAX_BYTES = 500_000  # as tests/integration/test_notebooks.py allows
 PATIENCE = 3600  # seconds for one cell
 # What a terminal shows and a reader of a page does not want: colours, bars that are drawn over themselves.
 ESCAPES, REDRAWN = re.compile(r"\x1b\[[0-9;]*[A-Za-z]"), re.compile(r"[^\n]*\r(?!\n)")
+BARS = re.compile(r"[^\n]*\d%\|[^\n]*\n?")
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar that no page can show
 UNWANTED = re.compile(r"Warning\b|Traceback|(?<![\w.])/(?:home|root|tmp|work|usr|opt|Users|var)/|[A-Z]:\\")
 
@@ -81,7 +82,7 @@ def clean(notebook: Any) -> None:
         cell.metadata = {}
         for output in cell.get("outputs", []):
             if "text" in output:
-                output.text = REDRAWN.sub("", ESCAPES.sub("", output.text))
+                output.text = BARS.sub("", REDRAWN.sub("", ESCAPES.sub("", output.text)))
         if "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if output.get("text", "more").strip()]
             cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]

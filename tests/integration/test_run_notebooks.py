@@ -15,7 +15,8 @@ def test_progress_colours_and_widgets_are_left_out():
     bar = new_output("stream", name="stderr", text="  0%|   |\r 50%|#  |\r100%|###|\r\x1b[31mdone\x1b[0m\n")
     widget = new_output("display_data", data={run_notebooks.WIDGET: {}, "text/plain": "  0%"})
     empty = new_output("stream", name="stderr", text="  0%|   |\r")
-    notebook = make_notebook(bar, widget, empty)
+    last = new_output("stream", name="stderr", text="\rLoading weights: 100%|###| 327/327 [00:00<00:00, 1.5it/s]\n")
+    notebook = make_notebook(bar, widget, empty, last)
     notebook.cells[0].metadata["execution"] = {"iopub": "2026"}
     run_notebooks.clean(notebook)
     assert [output.text for output in notebook.cells[0].outputs] == ["done\n"]
