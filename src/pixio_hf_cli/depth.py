@@ -160,13 +160,16 @@ def load_depth_model(
 
 
 def describe_training(model_name: str) -> str:
-    """One line if a checkpoint's card says that it was trained on rendered rooms only, else an empty string."""
+    """One line if a checkpoint's card says that it never saw measured depth of photographs, else an empty string."""
     from pixio_hf.bundled import find_checkpoint
-    from pixio_hf.model_cards.rendering import SYNTHETIC_TAG, read_tags
+    from pixio_hf.model_cards.rendering import PSEUDO_LABELS_TAG, SYNTHETIC_TAG, read_tags
 
-    if SYNTHETIC_TAG not in read_tags(find_checkpoint(model_name)):
-        return ""
-    return f"Note: {model_name} was trained on rendered rooms only; do not trust its metres in real photos."
+    tags = read_tags(find_checkpoint(model_name))
+    if SYNTHETIC_TAG in tags:
+        return f"Note: {model_name} was trained on rendered rooms only; do not trust its metres in real photos."
+    if PSEUDO_LABELS_TAG in tags:
+        return f"Note: {model_name} learnt depth of photos from what another model guessed; do not trust its metres."
+    return ""
 
 
 def predict_depth(loaded: "LoadedModel", photo: "np.ndarray", size: int | None = None) -> "np.ndarray":

@@ -1,6 +1,7 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Every command end to end on tiny models of random weights."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,12 @@ def test_predictions_that_are_not_finite_spoil_no_other_photo(models, photo, tmp
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["second_features.png"]
 
 
-def test_depth_says_that_the_bundled_model_knows_rendered_rooms_only(models, photo, tmp_path):
-    assert "rendered rooms only" in run("depth", photo, "--out", tmp_path / "one")
-    assert "rendered rooms" not in run("depth", photo, "--out", tmp_path / "two", "--model", models["depth"])
+def test_depth_says_what_a_model_without_measured_depth_is_good_for(models, photo, tmp_path):
+    assert "another model guessed" in run("depth", photo, "--out", tmp_path / "one")
+    assert "Note:" not in run("depth", photo, "--out", tmp_path / "two", "--model", models["depth"])
+    rendered = shutil.copytree(models["depth"], tmp_path / "rendered")
+    (rendered / "README.md").write_text("---\ntags: [pixio, synthetic-data]\n---\n")
+    assert "rendered rooms only" in run("depth", photo, "--out", tmp_path / "three", "--model", rendered)
 
 
 def test_windows_at_the_size_of_a_huge_photo_are_refused_with_the_way_out(models, photo, tmp_path, monkeypatch):

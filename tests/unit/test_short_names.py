@@ -102,7 +102,8 @@ def test_processors(loader):
 def test_pipelines(task, name, options):
     photo = Image.effect_noise((90, 60), 60).convert("RGB")
     run = pipeline(task, model=name, device="cpu", **options)
-    processor = pixio_hf.PixioImageProcessor.from_pretrained(pixio_hf.bundled_checkpoint(name))
+    used = pixio_hf.bundled_checkpoint(options.get("image_processor", name))
+    processor = pixio_hf.PixioImageProcessor.from_pretrained(used)
     expected = pipeline(run.task, model=pixio_hf.bundled_checkpoint(name), image_processor=processor, device="cpu")
     if run.task == "depth-estimation":
         assert torch.equal(run(photo)["predicted_depth"], expected(photo)["predicted_depth"])

@@ -6,7 +6,7 @@ from typing import Any
 from ..bundled import hub_id
 from ..configuration_pixio import PixioConfig
 from ..model_cards.licences import inherited_licence
-from ..model_cards.rendering import SYNTHETIC_TAG, card_metadata, name_base, read_tags, render_card
+from ..model_cards.rendering import PSEUDO_LABELS_TAG, SYNTHETIC_TAG, card_metadata, name_base, read_tags, render_card
 from ..model_cards.results import ResultTable
 
 
@@ -14,7 +14,7 @@ def render_exported_card(source: str, config: PixioConfig, record: dict[str, Any
     """Signed card of an export; tags of the source's card, such as `synthetic-data`, stay."""
     base = hub_id(source)
     repository, base_name = name_base(base)
-    kept = [SYNTHETIC_TAG] if SYNTHETIC_TAG in read_tags(base) else []
+    kept = [tag for tag in read_tags(base) if tag in (SYNTHETIC_TAG, PSEUDO_LABELS_TAG)]
     differences = record["verification"]["differences"].values()
     rows = tuple(
         (each["name"], f"{each['largest']:.3g}", f"{each['mean']:.3g}", f"{each['size']:.3g}") for each in differences

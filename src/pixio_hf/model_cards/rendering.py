@@ -40,6 +40,8 @@ _TEMPLATES.filters |= {
 
 SYNTHETIC_TAG = "synthetic-data"
 """Of models that have seen rendered pictures only."""
+PSEUDO_LABELS_TAG = "pseudo-labels"
+"""Of models that learnt from labels of photographs that another model made."""
 
 
 def read_tags(folder: str | Path) -> list[str]:
