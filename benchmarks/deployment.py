@@ -49,7 +49,8 @@ class PlainModel:
                 if hasattr(transformers.PixioConfig(), name)
             }
         )
-        self.encoder = transformers.PixioModel(config).eval().to(model.device, model.dtype)
+        self.encoder: Any = transformers.PixioModel(config).eval()
+        self.encoder.to(model.device, model.dtype)
         self.encoder.load_state_dict(model.pixio.state_dict())
         self.head, self.taps, self.config = model.head, model.tapped_blocks, model.config
 

@@ -36,7 +36,8 @@ WAYS = {
 
 def shard(model: PixioForPreTraining, device: str) -> None:
     """Wrap every layer and the whole as examples/accelerate_configs/fsdp2_5b.yaml does, in a group of one process."""
-    dist.init_process_group("nccl" if device == "cuda" else "gloo", store=dist.HashStore(), rank=0, world_size=1)
+    store = dist.HashStore()  # pyright: ignore[reportPrivateImportUsage]
+    dist.init_process_group("nccl" if device == "cuda" else "gloo", store=store, rank=0, world_size=1)
     mesh = init_device_mesh(device, (1,))
     policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for module in model.modules():
