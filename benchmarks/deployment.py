@@ -3,10 +3,11 @@
 
     OMP_NUM_THREADS=2 python benchmarks/deployment.py [--model pixio-b16] [--exports openvino.int8 ...] [--folder exports]
     OMP_NUM_THREADS=2 python benchmarks/deployment.py --model pixio-tiny-depth
+    python benchmarks/deployment.py --model pixio-h16 --exports --device cuda     # torch alone: exports run on CPUs
 
 pixio-b16 has the DPT head in its default sizes and random weights; int8 is calibrated on the bundled photos, which is
 enough for its time. pixio-tiny-depth is calibrated on rendered rooms, and delta1 is that of other rooms. The baseline is
-our model in torch, float32; transformers' PixioModel with the same head and torch in bfloat16 run beside it. Rounds
+our model in torch, float32; transformers' PixioModel with the same head, and both in bfloat16, run beside it. Rounds
 alternate, medians count. Exports are kept in --folder and used again by the next run.
 """
 
@@ -48,7 +49,8 @@ class PlainModel:
                 if hasattr(transformers.PixioConfig(), name)
             }
         )
-        self.encoder = transformers.PixioModel(config).eval()
+        self.encoder: Any = transformers.PixioModel(config).eval()
+        self.encoder.to(model.device, model.dtype)
         self.encoder.load_state_dict(model.pixio.state_dict())
         self.head, self.taps, self.config = model.head, model.tapped_blocks, model.config
 
@@ -120,6 +122,8 @@ def measure(run: Callable[[], Any], clock: str) -> float:
     """Seconds of one call, of the wall clock or of the process's CPU time over the threads that share it."""
     wall, cpu = time.perf_counter(), time.process_time()
     run()
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
     if clock == "cpu":
         return (time.process_time() - cpu) / torch.get_num_threads()
     return time.perf_counter() - wall
@@ -128,13 +132,16 @@ def measure(run: Callable[[], Any], clock: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="pixio-b16", help="a preset, or a trained depth model: pixio-tiny-depth")
-    parser.add_argument("--exports", nargs="+", default=EXPORTS, metavar="FORMAT.DTYPE")
+    parser.add_argument("--exports", nargs="*", default=EXPORTS, metavar="FORMAT.DTYPE")
     parser.add_argument("--batch_size", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--num_rooms", type=int, default=128)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: where other work runs too")
+    parser.add_argument("--device", default="cpu", help="cuda: for torch, with no exports")
     parser.add_argument("--folder", type=Path, help="where exports stay [default: nowhere]")
     args = parser.parse_args()
+    if args.exports and args.device != "cpu":
+        parser.error(f"exports run on the CPU, not on {args.device}; write --exports without names behind it.")
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,8 +151,9 @@ def main() -> None:
 @torch.inference_mode()
 def compare(args: argparse.Namespace, folder: Path) -> None:
     source = save_model(args.model, folder)
-    float32: Any = PixioForDepthEstimation.from_pretrained(source).eval()
-    bfloat16, plain = copy.deepcopy(float32).bfloat16(), PlainModel(float32)
+    float32: Any = PixioForDepthEstimation.from_pretrained(source).eval().to(args.device)
+    bfloat16 = copy.deepcopy(float32).bfloat16()
+    plain, plain_bfloat16 = PlainModel(float32), PlainModel(bfloat16)
     is_trained = args.model.endswith("-depth")
     calibration = save_rooms(folder, float32.config.image_size) if is_trained else ASSETS / "photos"
     exports: dict[str, PixioExportedModel] = {}
@@ -159,11 +167,13 @@ def compare(args: argparse.Namespace, folder: Path) -> None:
         exports[name] = PixioExportedModel.from_pretrained(target, num_threads=threads)
 
     side = float32.config.image_size
-    pixel_values = torch.randn(args.batch_size, 3, side, side)
+    pixel_values = torch.randn(args.batch_size, 3, side, side, device=args.device)
+    rounded = pixel_values.bfloat16()
     runs: dict[str, Callable[[], Any]] = {
         "torch.float32": lambda: float32(pixel_values),
-        "torch.bfloat16": lambda: bfloat16(pixel_values),
+        "torch.bfloat16": lambda: bfloat16(rounded),
         "transformers.float32": lambda: plain(pixel_values),
+        "transformers.bfloat16": lambda: plain_bfloat16(rounded),
         **{name: (lambda model=model: model(pixel_values)) for name, model in exports.items()},
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -174,15 +184,15 @@ def compare(args: argparse.Namespace, folder: Path) -> None:
                 seconds[name].append(elapsed)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     print(
-        f"{args.model}, DPT head, batch {args.batch_size} of {side} x {side}, {torch.get_num_threads()} threads of"
-        f" {os.cpu_count()} cores ({read_instructions()}), torch {torch.__version__}, {args.clock} time"
+        f"{args.model}, DPT head, batch {args.batch_size} of {side} x {side}, {args.device}, {torch.get_num_threads()}"
+        f" threads of {os.cpu_count()} cores ({read_instructions()}), torch {torch.__version__}, {args.clock} time"
     )
     lost = lost_delta1(args, source, exports) if is_trained else {}
     for name, median in medians.items():
         note = f", delta1 {lost[name]:+.2f} points" if name in lost else ""
         print(f"{name}: {1000 * median:.1f} ms, {args.batch_size / median:.1f} images/s{note}")
     baseline = medians["torch.float32"]
-    for name in ("torch.bfloat16", "transformers.float32", *exports):
+    for name in ("transformers.bfloat16", "torch.bfloat16", "transformers.float32", *exports):
         print(f"ratio deployment.{name}: {baseline / medians[name]:.2f}")
 
 

@@ -2,7 +2,7 @@
 """PixioForReconstruction for 2, 8 and 32 views: against depth of each view by itself, and against the form without chunks.
 
     python benchmarks/reconstruction.py [--size tiny] [--views 2 8 32]
-    python benchmarks/reconstruction.py --size h16 --device cuda     # the paper's model at 512 x 384
+    python benchmarks/reconstruction.py --size h16 --device cuda     # the paper's model at 512 x 384; also --dtype bfloat16
 
 reconstruction.vs_depth_loop_V relates the time of PixioForDepthEstimation, called for one view after the other with the
 same encoder, to that of one reconstruction, which also finds the cameras. reconstruction.memory_V relates the peak memory
@@ -75,16 +75,18 @@ def main() -> None:
     parser.add_argument("--size", default="tiny", choices=SIZES)
     parser.add_argument("--views", type=int, nargs="+", default=[2, 8, 32])
     parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
-    device, num_threads = torch.device(args.device), torch.get_num_threads()
+    device, dtype, num_threads = torch.device(args.device), getattr(torch, args.dtype), torch.get_num_threads()
     torch.set_num_threads(1)  # a process that has used several cannot be forked
     preset, fields, (height, width) = SIZES[args.size]
     config = PixioConfig.preset(preset, **fields)
-    model = PixioForReconstruction(config).to(device).eval()
-    depth_model = PixioForDepthEstimation(config).to(device).eval()
+    model = PixioForReconstruction(config).to(device, dtype).eval()
+    depth_model = PixioForDepthEstimation(config).to(device, dtype).eval()
     print(
-        f"{args.size}, {height} x {width}, float32, {device.type}, {torch.get_num_threads()} threads, {torch.__version__}"
+        f"{args.size}, {height} x {width}, {args.dtype}, {device.type}, {torch.get_num_threads()} threads,"
+        f" {torch.__version__}"
     )
 
     def in_chunks(views: Tensor) -> Any:
@@ -98,7 +100,7 @@ def main() -> None:
 
     ratios, taken = [], {}
     for num_views in args.views:
-        views = torch.randn(1, num_views, 3, height, width, device=device)
+        views = torch.randn(1, num_views, 3, height, width, device=device, dtype=dtype)
 
         results = {}
         for run in (in_chunks, plain, depth_loop):
@@ -110,7 +112,7 @@ def main() -> None:
             shown = "" if memory is None else f", {memory:.0f} MiB"
             print(f"{num_views} views, {name}: {num_views / seconds:.2f} images/s{shown}")
         estimate = estimate_memory(config, num_views, height, width) / 2**20
-        print(f"{num_views} views, estimated: {estimate:.0f} MiB")
+        print(f"{num_views} views, estimated in float32: {estimate:.0f} MiB")
         ratios.append(
             f"ratio reconstruction.vs_depth_loop_{num_views}: {results['depth_loop'][0] / results['in_chunks'][0]:.2f}"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-WITH_DEVICE = ("encode.py", "depth_evaluation.py", "pretraining_step.py")
+WITH_DEVICE = ("attention.py", "encode.py", "depth_evaluation.py", "pretraining_step.py")
 
 
 @pytest.mark.slow
@@ -39,6 +39,10 @@ WITH_DEVICE = ("encode.py", "depth_evaluation.py", "pretraining_step.py")
         ),
         ("throughput.py --num_photos 6 --batch_size 3 --rounds 1 --side 512", ["throughput.folder"]),
         ("command_start.py --rounds 1 --clock cpu", ["command_start"]),
+        (
+            "attention.py --preset pixio-tiny --batch_size 1 --rounds 1",
+            ["attention.forward.sdpa", "attention.training.sdpa"],
+        ),
     ],
 )
 def test_ratios_come_last_and_have_their_names(command: str, names: list[str]) -> None:

@@ -14,12 +14,15 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import torch
 import transformers
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache" / "transformers-sdist"
 # Fewer passed tests than this mean that the suite was not really run. 530 pass with transformers 5.23.
 MIN_PASSED = 430
+GPU_TESTS = "sdpa or flash or offload or parallel or fp16 or bf16 or compile"
+MIN_PASSED_ON_GPU = 20
 
 
 def fetch_source_distribution() -> Path:
@@ -65,13 +68,12 @@ def lay_out(archive: Path, folder: Path) -> None:
     (folder / "pytest.ini").write_text("[pytest]\n")
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_transformers_common_tests_pass(tmp_path):
-    lay_out(fetch_source_distribution(), tmp_path)
+def run_common_tests(folder: Path, *options: str) -> dict[str, int]:
+    """Run the suite, or what `options` of pytest select; how many tests passed, failed and so on."""
+    lay_out(fetch_source_distribution(), folder)
     environment = {
         **os.environ,
-        "PYTHONPATH": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
     }
@@ -89,9 +91,27 @@ def test_transformers_common_tests_pass(tmp_path):
         "-W",
         "ignore",
     ]
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=880)
+    result = subprocess.run(
+        [*command, *options], cwd=folder, env=environment, capture_output=True, text=True, timeout=880
+    )
     report = result.stdout[-6000:] + result.stderr[-2000:]
     assert result.returncode == 0, report
-    counts = {kind: int(number) for number, kind in re.findall(r"(\d+) (passed|failed|error)", result.stdout)}
-    assert counts.get("failed", 0) == counts.get("error", 0) == 0, report
-    assert counts.get("passed", 0) >= MIN_PASSED, report
+    return {kind: int(number) for number, kind in re.findall(r"(\d+) (passed|skipped|failed|error)", result.stdout)}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_transformers_common_tests_pass(tmp_path):
+    counts = run_common_tests(tmp_path)
+    assert counts.get("failed", 0) == counts.get("error", 0) == 0, counts
+    assert counts.get("passed", 0) >= MIN_PASSED, counts
+
+
+@pytest.mark.slow
+@pytest.mark.gpu
+@pytest.mark.timeout(900)
+def test_what_a_gpu_changes(tmp_path):
+    """Attention kernels, half precision, offloading and compilation; benchmarks/on_gpu.sh runs it, on a CPU too."""
+    if not torch.cuda.is_available() and "PIXIO_ON_GPU_SMALL" not in os.environ:
+        pytest.skip("there is no GPU; the other test has these too")
+    assert run_common_tests(tmp_path, "-k", GPU_TESTS).get("passed", 0) >= MIN_PASSED_ON_GPU

@@ -1,8 +1,8 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Whole models against golden vectors on the device that is here, a GPU where there is one, in float32 and bfloat16.
 
-The other files of this folder compare number by number on a CPU. Here every output is compared as a whole, because kernels
-of a GPU add up in other orders and bfloat16 has three digits.
+The other files of this folder compare number by number on a CPU. Here every output is compared as a whole, because
+kernels of a GPU add up in other orders and bfloat16 has three digits.
 """
 
 from collections.abc import Callable, Mapping
