@@ -70,7 +70,7 @@ def test_the_whole_chain_runs(script, photos, tmp_path, capfd):
     assert model.config.depth_estimation_type == "relative"
     processor = json.loads((out / "depth-256" / "model" / "preprocessor_config.json").read_text())
     assert processor["size"] == {"height": 256, "width": 256}
-    assert "order" in json.loads((out / "results-synthetic-mixed" / "results.json").read_text())["metrics"]
+    assert "order" in json.loads((out / "results-synthetic-mixed-v2" / "results.json").read_text())["metrics"]
     capfd.readouterr()
     script.main(args)
     assert capfd.readouterr().out.count("Finished already") == 5
