@@ -14,8 +14,7 @@ transformers; its patch grid has to be the students' (pixio_hf.training.teachers
 
 The learning rate follows from the recipe's base rate and the total batch, over processes and gradient accumulation.
 Crops and masks depend only on the sample: N processes do what one does with N times the batch, and all students see
-the same patches. With examples/accelerate_configs/fsdp2_5b.yaml the students are sharded over the GPUs (FSDP2); each
-GPU has a whole teacher.
+the same patches. With examples/accelerate_configs/fsdp2_5b.yaml the students are sharded over GPUs (FSDP2), not the teacher.
 
 The default data set is rendered, not photographed: synthetic rooms of pixio_hf.synthetic. --dataset takes
 your own images instead, a folder or shards. Interrupt it at any time; the same command continues from the last checkpoint.
@@ -150,8 +149,7 @@ def view_of_students(images: torch.Tensor, image_size: int) -> torch.Tensor:
         try:
             from torchvision.transforms.v2.functional import InterpolationMode, resize
         except ImportError as error:
-            message = "Images of two sizes need torchvision: pip install 'pixio-hf[train]'."
-            raise ImportError(message) from error
+            raise ImportError("Images of two sizes need torchvision: pip install 'pixio-hf[train]'.") from error
         images = resize(images, [image_size, image_size], InterpolationMode.BICUBIC, antialias=True)
     return normalize_crops(images)
 
