@@ -14,7 +14,7 @@ transformers; its patch grid has to be the students' (pixio_hf.training.teachers
 
 The learning rate follows from the recipe's base rate and the total batch, over processes and gradient accumulation.
 Crops and masks depend only on the sample: N processes do what one does with N times the batch, and all students see
-the same patches. By examples/accelerate_configs/fsdp2_5b.yaml the students are sharded over GPUs (FSDP2); the teacher is not.
+the same patches. With examples/accelerate_configs/fsdp2_5b.yaml students are sharded (FSDP2); each GPU has a whole teacher.
 
 The default data set is rendered, not photographed: synthetic rooms of pixio_hf.synthetic. --dataset takes
 your own images instead, a folder or shards. Interrupt it at any time; the same command continues from the last checkpoint.
