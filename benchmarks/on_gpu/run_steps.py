@@ -3,7 +3,6 @@
 
 import argparse
 import datetime
-import json
 import os
 import platform
 import re
@@ -17,6 +16,8 @@ from typing import Any
 
 from steps import STEPS, Step
 from table import PAGE, RESULTS, ROOT, render, render_page
+
+from pixio_hf.files import write_json, write_text
 
 DEADLINE = 580  # seconds for everything
 SMALL_LIMIT = 1200  # a CPU that also does other work may need long
@@ -78,13 +79,6 @@ def run(step: Step, arguments: list[str], log: Path, limit: float) -> dict[str, 
     return {"name": step.name, "status": status, "seconds": seconds, "numbers": numbers, "aims": step.aims}
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="tiny models on the CPU")
@@ -119,11 +113,11 @@ def main() -> int:
             "steps": steps,
         }
         # After each step: what ends this script from outside leaves what was measured.
-        write(out / "results.json", json.dumps(results, indent=2) + "\n")
-        write(out / "table.md", render(results))
+        write_json(out / "results.json", results)
+        write_text(out / "table.md", render(results))
     if args.out is None:
-        write(RESULTS, json.dumps(results, indent=2) + "\n")
-        write(PAGE, render_page())
+        write_json(RESULTS, results)
+        write_text(PAGE, render_page())
     failed = [step["name"] for step in steps if step["status"] != "done"]
     print(f"Written: {out / 'table.md'}" + (f". Not measured: {'; '.join(failed)}." if failed else "."))
     return 1 if failed else 0

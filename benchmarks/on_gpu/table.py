@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pixio_hf.files import write_text
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, RESULTS = ROOT / "docs" / "performance.md", ROOT / "docs" / "on_gpu.json"
 BEGIN, END = "<!-- on_gpu: begin -->", "<!-- on_gpu: end -->"
@@ -59,7 +61,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.results is not None:
         shutil.copyfile(args.results, RESULTS)
-    PAGE.write_text(render_page(), encoding="utf-8")
+    write_text(PAGE, render_page())
 
 
 if __name__ == "__main__":

@@ -37,6 +37,33 @@ class SceneSet(NamedTuple):
     kind: SceneKind
     version: int
 
+    @property
+    def title(self) -> str:
+        """Its name in words: "synthetic-mixed of version 2"; version 1 goes without saying."""
+        name = next(name for name, kind in SYNTHETIC_DATASETS.items() if kind == self.kind)
+        return name if self.version == 1 else f"{name} of version {self.version}"
+
+    def open(
+        self,
+        num_scenes: int,
+        first_seed: int,
+        image_size: int,
+        cache_dir: str | os.PathLike | None = None,
+        num_workers: int = 0,
+        photographs: str | os.PathLike | None = None,
+    ) -> "SyntheticSceneDataset":
+        """Its scenes, as in SyntheticSceneDataset; version 1 has no place for photographs and leaves them out."""
+        return SyntheticSceneDataset(
+            num_scenes,
+            first_seed=first_seed,
+            image_size=image_size,
+            kind=self.kind,
+            cache_dir=cache_dir,
+            num_workers=num_workers,
+            version=self.version,
+            photographs=None if self.version == 1 else photographs,
+        )
+
 
 def find_scene_set(name: str | os.PathLike, version: int = SCENE_GENERATOR_VERSION) -> SceneSet | None:
     """Kind and version of a rendered data set, or None where the name is none of SYNTHETIC_DATASETS.

@@ -147,16 +147,8 @@ def open_depth_dataset(
     if scene_set := find_scene_set(name_or_path):
         if split not in ("train", "val"):
             raise ValueError(f"Synthetic scenes have the splits train and val, not {split!r}.")
-        scenes = SyntheticSceneDataset(
-            num_scenes,
-            first_seed=(TRAIN_SEEDS if split == "train" else HELD_OUT_SEEDS).start,
-            image_size=image_size,
-            kind=scene_set.kind,
-            cache_dir=cache_dir,
-            num_workers=num_render_workers,
-            version=scene_set.version,
-            photographs=None if scene_set.version == 1 else scene_photographs,
-        )
+        first_seed = (TRAIN_SEEDS if split == "train" else HELD_OUT_SEEDS).start
+        scenes = scene_set.open(num_scenes, first_seed, image_size, cache_dir, num_render_workers, scene_photographs)
         return SceneDepth(scenes, marks_sky=relative)
     chosen = adapt_protocol(name_or_path, protocol, depth_scale)
     if chosen.stores_inverse and not relative:

@@ -14,13 +14,7 @@ from torch.utils.data import Dataset
 
 from ...listings import photo_endings, printable
 from ...read_limits import read_image_file
-from ...synthetic import (
-    SCENE_GENERATOR_VERSION,
-    SYNTHETIC_DATASETS,
-    TRAIN_SEEDS,
-    SyntheticSceneDataset,
-    find_scene_set,
-)
+from ...synthetic import SCENE_GENERATOR_VERSION, SYNTHETIC_DATASETS, TRAIN_SEEDS, find_scene_set
 from .sample_order import derive_seed
 from .shard_reading import RawSample, read_shard
 from .shards import find_shards, list_files
@@ -176,18 +170,10 @@ def open_source(
             sources.append((weight, source))
         return MixedSource(sources)
     if scene_set := find_scene_set(dataset, scene_version):
-        scenes = SyntheticSceneDataset(
-            num_scenes,
-            first_seed=TRAIN_SEEDS.start,
-            image_size=image_size,
-            kind=scene_set.kind,
-            cache_dir=cache_dir,
-            num_workers=num_render_workers,
-            version=scene_set.version,
-            photographs=None if scene_set.version == 1 else scene_photographs,
+        scenes = scene_set.open(
+            num_scenes, TRAIN_SEEDS.start, image_size, cache_dir, num_render_workers, scene_photographs
         )
-        name = re.sub(r"-v\d+$", "", dataset)
-        return SceneSource(scenes, name if scene_set.version == 1 else f"{name} of version {scene_set.version}")
+        return SceneSource(scenes, scene_set.title)
     try:
         shards = find_shards(dataset)
     except ValueError as error:
