@@ -19,12 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import PIL.Image
-from make_pictures import IMAGES, shrink
+from make_pictures import choose_names, keep, save_room_views
 from playwright.sync_api import Page, expect, sync_playwright
 
 from pixio_hf.bundled import ASSETS
-from pixio_hf.files import write_bytes
-from pixio_hf.synthetic.views import render_views
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PATIENCE = 180_000  # milliseconds for one answer
@@ -66,11 +64,10 @@ def main() -> None:
     parser.add_argument("--browser", default="/usr/bin/chromium", help="Chromium or Chrome [default: %(default)s]")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(PICTURES)}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(PICTURES):
-        parser.error(f"There is no picture {', '.join(sorted(unknown))}; choose among {', '.join(PICTURES)}.")
+    names = choose_names(parser, arguments.names, PICTURES)
     with tempfile.TemporaryDirectory() as name, running_app() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=arguments.browser, args=FLAGS)
-        for picture in arguments.names or PICTURES:
+        for picture in names:
             (task, size), file = PICTURES[picture], f"{picture}.png"
             page = browser.new_page(color_scheme="light", **size)
             page.set_default_timeout(PATIENCE)
@@ -81,8 +78,7 @@ def main() -> None:
             else:
                 page.screenshot(path=Path(name) / file, full_page=True)
             page.close()
-            write_bytes(IMAGES / file, shrink(Path(name) / file))
-            print(f"docs/images/{file}: {(IMAGES / file).stat().st_size // 1000} kB", flush=True)
+            keep(Path(name) / file, file)
         browser.close()
 
 
@@ -105,7 +101,7 @@ def show_answer(page: Page, task: str, folder: Path) -> None:
     """Choose a photo in a tab, and wait for all that it answers; `folder` takes rendered photos."""
     page.get_by_role("tab", name=TABS[task]).click()
     if task == "scene":
-        choose(page, "#scene-photos", save_views(folder))
+        choose(page, "#scene-photos", save_room_views(folder))
         expect(page.locator("#scene-photos img")).to_have_count(2, timeout=PATIENCE)
         page.locator("#scene-start").click()
     else:
@@ -134,14 +130,6 @@ def photograph_screens(page: Page, file: Path) -> None:
 
 def choose(page: Page, place: str, photos: list[Path]) -> None:
     page.locator(f"{place} input[type=file]").first.set_input_files([str(photo) for photo in photos])
-
-
-def save_views(folder: Path) -> list[Path]:
-    """Two photos of one rendered room that no model was trained on."""
-    paths = [folder / "left.png", folder / "right.png"]
-    for path, image in zip(paths, render_views(20_000_003, 2, 256).images, strict=True):
-        PIL.Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
-    return paths
 
 
 if __name__ == "__main__":

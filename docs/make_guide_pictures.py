@@ -18,11 +18,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import PIL.Image
-from make_pictures import IMAGES, shrink
+from make_pictures import choose_names, keep
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
 from pixio_hf.bundled import ASSETS
-from pixio_hf.files import write_bytes
 from pixio_hf.visualization.panels import make_figure
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,14 +32,9 @@ INK, PALE, FILL, ACCENT = "#212f3d", "#707b86", "#eef1fb", "#3f51b5"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(PICTURES)}")
-    names = parser.parse_args().names
-    if unknown := set(names) - set(PICTURES):
-        parser.error(f"There is no picture {', '.join(sorted(unknown))}; choose among {', '.join(PICTURES)}.")
-    for name in names or PICTURES:
+    for name in choose_names(parser, parser.parse_args().names, PICTURES):
         with tempfile.TemporaryDirectory() as folder:
-            target = IMAGES / f"{name}.png"
-            write_bytes(target, shrink(PICTURES[name](Path(folder))))
-            print(f"docs/images/{target.name}: {target.stat().st_size // 1000} kB")
+            keep(PICTURES[name](Path(folder)), f"{name}.png")
 
 
 def run(script: str, *options: str | Path) -> None:

@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import PIL.Image
 import pytest
 import trimesh
 
@@ -19,9 +18,9 @@ from pixio_hf.app.page import build_app  # noqa: E402
 from pixio_hf.app.serving import launch_options, results_folder  # noqa: E402
 from pixio_hf.app.settings import AppSettings  # noqa: E402
 from pixio_hf.bundled import ASSETS  # noqa: E402
-from pixio_hf.synthetic.views import render_views  # noqa: E402
 from pixio_hf_cli.early_checks import check_port  # noqa: E402
 from pixio_hf_cli.serve_app import make_predictors  # noqa: E402
+from tests.scene_files import render_photos  # noqa: E402
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -122,9 +121,7 @@ def test_reconstruction(page):
 
 
 def test_scene_of_two_photos(page, tmp_path):
-    photos = [tmp_path / "left.png", tmp_path / "right.png"]
-    for photo, image in zip(photos, render_views(20_000_003, 2, 128).images, strict=True):
-        PIL.Image.fromarray(image.permute(1, 2, 0).numpy()).save(photo)
+    photos = render_photos(tmp_path, 2, 128)
     page.get_by_role("tab", name="3D from several photos").click()
     _choose(page, "scene", *photos)
     sync_api.expect(page.locator("#scene-photos img")).to_have_count(2, timeout=PATIENCE)
