@@ -114,9 +114,7 @@ def test_a_row_is_the_training_and_evaluation_that_it_says(encoders, scenes):
     untrained = evaluate_depth(probe, processor, held_out, PredictionOptions(64)).metrics
     assert untrained["rmse"] != row["metrics"]["rmse"]
     assert train_probe(probe, processor, train, recipe) == row["train_loss"]
-    assert evaluate_depth(probe, processor, held_out, PredictionOptions(64)).metrics == pytest.approx(
-        row["metrics"], rel=1e-6
-    )
+    assert evaluate_depth(probe, processor, held_out, PredictionOptions(64, batch_size=2)).metrics == row["metrics"]
     assert all(torch.equal(weight, frozen[name]) for name, weight in probe.encoder.state_dict().items())
 
 
