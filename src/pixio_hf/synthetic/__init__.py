@@ -9,6 +9,7 @@ from .datasets import (
     SYNTHETIC_DATASETS,
     SceneSet,
     SyntheticSceneDataset,
+    check_scene_photographs,
     find_scene_set,
     iterable_scenes,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "SyntheticViewSet",
     "ViewMotion",
     "build_scene",
+    "check_scene_photographs",
     "find_scene_set",
     "iterable_scenes",
     "render_scene",

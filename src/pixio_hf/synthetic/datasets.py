@@ -3,7 +3,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,6 +73,18 @@ def find_scene_set(name: str | os.PathLike, version: int = SCENE_GENERATOR_VERSI
     if match := re.fullmatch(r"(.+)-v(\d+)", str(name)):
         name, version = match[1], int(match[2])
     return SceneSet(kind, version) if (kind := SYNTHETIC_DATASETS.get(str(name))) else None
+
+
+def check_scene_photographs(
+    photographs: str | os.PathLike | None, names: Sequence[str], version: int = SCENE_GENERATOR_VERSION
+) -> None:
+    """Raise ValueError where photographs are given, but no named data set has scenes that show them."""
+    scene_sets = [scene_set for name in names if (scene_set := find_scene_set(name, version))]
+    if photographs is not None and all(scene_set.version == 1 for scene_set in scene_sets):
+        raise ValueError(
+            f"scene_photographs are for rendered scenes of version 2, such as synthetic-mixed-v2; {' and '.join(names)}"
+            " has none of them: add such a data set, or leave scene_photographs out."
+        )
 
 
 def check_seed_range(first_seed: int, num_scenes: int) -> None:

@@ -14,7 +14,13 @@ from torch.utils.data import Dataset
 
 from ...listings import photo_endings, printable
 from ...read_limits import read_image_file
-from ...synthetic import SCENE_GENERATOR_VERSION, SYNTHETIC_DATASETS, TRAIN_SEEDS, find_scene_set
+from ...synthetic import (
+    SCENE_GENERATOR_VERSION,
+    SYNTHETIC_DATASETS,
+    TRAIN_SEEDS,
+    check_scene_photographs,
+    find_scene_set,
+)
 from .sample_order import derive_seed
 from .shard_reading import RawSample, read_shard
 from .shards import find_shards, list_files
@@ -152,28 +158,25 @@ def open_source(
         image_column: column of the images in Parquet shards; None finds it.
 
     Raises:
-        ValueError: none of these, or nothing is in it.
+        ValueError: none of these, or nothing is in it; photographs for scenes that cannot show them.
     """
-    if " + " in dataset and not Path(dataset).exists():
-        parts = [split_weight(part) for part in dataset.split(" + ")]
-        sources = []
-        for weight, name in parts:
-            source = open_source(
-                name,
-                image_size,
-                num_scenes,
-                cache_dir,
-                num_render_workers,
-                scene_version=scene_version,
-                scene_photographs=scene_photographs,
+    is_mixture = " + " in dataset and not Path(dataset).exists()
+    parts = [split_weight(part) for part in dataset.split(" + ")] if is_mixture else [(1, dataset)]
+    check_scene_photographs(scene_photographs, [name for _, name in parts], scene_version)
+    sources: list[tuple[int, SampleSource]] = []
+    for weight, name in parts:
+        if scene_set := find_scene_set(name, scene_version):
+            scenes = scene_set.open(
+                num_scenes, TRAIN_SEEDS.start, image_size, cache_dir, num_render_workers, scene_photographs
             )
-            sources.append((weight, source))
-        return MixedSource(sources)
-    if scene_set := find_scene_set(dataset, scene_version):
-        scenes = scene_set.open(
-            num_scenes, TRAIN_SEEDS.start, image_size, cache_dir, num_render_workers, scene_photographs
-        )
-        return SceneSource(scenes, scene_set.title)
+            sources.append((weight, SceneSource(scenes, scene_set.title)))
+        else:
+            sources.append((weight, open_folder_or_shards(name, image_column)))
+    return MixedSource(sources) if is_mixture else sources[0][1]
+
+
+def open_folder_or_shards(dataset: str, image_column: str | None = None) -> FolderSource | ShardSource:
+    """A folder of images, or shards. Raises ValueError where the name stands for neither."""
     try:
         shards = find_shards(dataset)
     except ValueError as error:

@@ -18,7 +18,7 @@ from ...evaluation.prediction import PredictionOptions
 from ...evaluation.relative_depth import RelativeRules, evaluate_relative_depth, relative_depth_baselines
 from ...image_processing_pixio import PixioImageProcessor
 from ...modeling_pixio_dense import PixioForDepthEstimation
-from ...synthetic import find_scene_set
+from ...synthetic import check_scene_photographs, find_scene_set
 from ..arguments import FineTuningArguments
 from ..recipes import DEPTH_RECIPES, DepthRecipe
 from ..starting_model import StartingModel, start_model
@@ -45,7 +45,8 @@ class DepthTask(FineTuningTask[DepthRecipe]):
         """As for every task.
 
         Raises:
-            ValueError: also options of relative depth without it, or strong perturbations of crops of metric depth.
+            ValueError: also options of relative depth without it, strong perturbations of crops of metric depth, or
+                photographs for scenes that cannot show them.
         """
         super().__init__(args)
         recipe = self.recipe
@@ -53,6 +54,7 @@ class DepthTask(FineTuningTask[DepthRecipe]):
             raise ValueError("--depth_loss_trim is for --depth_estimation_type relative.")
         if recipe.strong_perturbations and not (self.is_relative or recipe.whole_images):
             raise ValueError("--strong_perturbations of metric depth need --whole_images: CutMix needs one size.")
+        check_scene_photographs(self.args.scene_photographs, [self.args.dataset, *(self.args.mix_with or [])])
 
     @property
     def is_relative(self) -> bool:
