@@ -1,20 +1,25 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
-"""Depth heads on a frozen encoder whose tokens are computed once: what examples/ablation/ablation.py measures with."""
+"""What examples/ablation/ablation.py measures with: depth heads on tokens that are computed once, and k-NN."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
+from ablation_data import ClassSplit
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
+from pixio_hf.evaluation.knn import class_descriptors
 from pixio_hf.finetuning.samplers import shuffled_batches
 from pixio_hf.heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
 from pixio_hf.losses import silog_loss
 from pixio_hf.metrics.depth import DepthMetrics
+from pixio_hf.metrics.knn import KNNMetrics
 from pixio_hf.training.optimization import warmup_polynomial
 
 NUM_TAPS = {"linear": 1, "dpt": 4}
+NUM_NEIGHBORS = 10
 
 
 @torch.no_grad()
@@ -47,7 +52,8 @@ def predict_depth(head: nn.Module, tokens: Sequence[Tensor], config: PixioConfig
     """Depth from the tokens of a frozen encoder, taps x (B, T, D) -> (B, H, W) metres (docs/specification.md 5.2, 5.3)."""
     count, grid = config.n_cls_tokens, (config.patch_grid_size, config.patch_grid_size)
     features = [concat_class_mean(tap[:, count:], tap[:, :count], grid) for tap in tokens]
-    return config.max_depth * head(features, (config.image_size, config.image_size)).squeeze(1).sigmoid()
+    # In float32 where the head ran in bfloat16, whose steps are centimetres.
+    return config.max_depth * head(features, (config.image_size, config.image_size)).squeeze(1).float().sigmoid()
 
 
 def train_head(
@@ -84,3 +90,27 @@ def evaluate_head(head: nn.Module, tokens: list[Tensor], labels: Tensor, config:
         predicted = predict_depth(head, [tap[batch] for tap in tokens], config)
         metrics.add_batch(predictions=predicted, references=labels[batch])
     return metrics.compute() or {}
+
+
+@torch.no_grad()
+def measure_knn(
+    encoder: PixioModel, photographs: np.ndarray, splits: Mapping[str, ClassSplit], batch_size: int = 64
+) -> dict[str, dict[str, float]]:
+    """Accuracy in percent of a vote of the ten nearest photographs, for every split (docs/specification.md 7).
+
+    photographs: (N, 3, H, W) uint8, to which the splits point.
+    """
+    processor = PixioImageProcessor(do_resize=False)
+    encoder.eval()
+    results = {}
+    for name, split in splits.items():
+        described = []
+        for indices in (split.train, split.test):
+            batches = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
+            images = (processor(torch.from_numpy(photographs[batch]), return_tensors="pt") for batch in batches)
+            described.append(torch.cat([class_descriptors(encoder, batch.pixel_values) for batch in images]))
+        train, test = described
+        vote = KNNMetrics(train, torch.tensor(split.train_labels), (NUM_NEIGHBORS,))
+        ranks = vote.rank(test, torch.tensor(split.test_labels))
+        results[name] = {"top1": 100 * (ranks == 0).double().mean().item(), "num_test_images": len(test)}
+    return results
