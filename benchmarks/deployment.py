@@ -6,9 +6,9 @@
     python benchmarks/deployment.py --model pixio-h16 --exports --device cuda     # torch alone: exports run on CPUs
 
 pixio-b16 has the DPT head in its default sizes and random weights; int8 is calibrated on the bundled photos, which is
-enough for its time. pixio-tiny-depth is calibrated on rendered rooms, and delta1 is that of other rooms. The baseline is
-our model in torch, float32; transformers' PixioModel with the same head, and both in bfloat16, run beside it. Rounds
-alternate, medians count. Exports are kept in --folder and used again by the next run.
+enough for its time. pixio-tiny-depth is calibrated on rendered scenes of version 2, and delta1 is that of other ones. The
+baseline is our model in torch, float32; transformers' PixioModel with the same head, and both in bfloat16, run beside it.
+Rounds alternate, medians count. Exports are kept in --folder and used again by the next run.
 """
 
 import argparse
@@ -35,7 +35,8 @@ from pixio_hf.heads import concat_class_mean
 
 EXPORTS = ("onnx.float32", "onnx.int8", "openvino.float32", "openvino.bfloat16", "openvino.int8")
 INSTRUCTIONS = ("avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
-NUM_CALIBRATION_ROOMS = 32
+DATASET = "synthetic-mixed-v2"
+NUM_CALIBRATION_SCENES = 32
 
 
 class PlainModel:
@@ -97,14 +98,14 @@ def save_model(name: str, folder: Path) -> Path:
     return target
 
 
-def save_rooms(folder: Path, image_size: int) -> Path:
-    """Photographs to calibrate on: rendered rooms of the training split."""
-    target = folder / "rooms"
+def save_scenes(folder: Path, image_size: int) -> Path:
+    """Photographs to calibrate on: rendered scenes of the training split."""
+    target = folder / "scenes"
     if not target.is_dir():
-        rooms = open_depth_dataset("synthetic-rooms", "train", num_scenes=NUM_CALIBRATION_ROOMS, image_size=image_size)
+        scenes = open_depth_dataset(DATASET, "train", num_scenes=NUM_CALIBRATION_SCENES, image_size=image_size)
         target.mkdir()
-        for index in range(NUM_CALIBRATION_ROOMS):
-            image: Any = rooms[index]["image"]
+        for index in range(NUM_CALIBRATION_SCENES):
+            image: Any = scenes[index]["image"]
             (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(target / f"{index:03}.png")
     return target
 
@@ -135,7 +136,7 @@ def main() -> None:
     parser.add_argument("--exports", nargs="*", default=EXPORTS, metavar="FORMAT.DTYPE")
     parser.add_argument("--batch_size", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--num_rooms", type=int, default=128)
+    parser.add_argument("--num_scenes", type=int, default=128)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: where other work runs too")
     parser.add_argument("--device", default="cpu", help="cuda: for torch, with no exports")
     parser.add_argument("--folder", type=Path, help="where exports stay [default: nowhere]")
@@ -155,7 +156,7 @@ def compare(args: argparse.Namespace, folder: Path) -> None:
     bfloat16 = copy.deepcopy(float32).bfloat16()
     plain, plain_bfloat16 = PlainModel(float32), PlainModel(bfloat16)
     is_trained = args.model.endswith("-depth")
-    calibration = save_rooms(folder, float32.config.image_size) if is_trained else ASSETS / "photos"
+    calibration = save_scenes(folder, float32.config.image_size) if is_trained else ASSETS / "photos"
     exports: dict[str, PixioExportedModel] = {}
     for name in args.exports:
         format, _, dtype = name.partition(".")
@@ -197,14 +198,14 @@ def compare(args: argparse.Namespace, folder: Path) -> None:
 
 
 def lost_delta1(args: argparse.Namespace, source: Path, exports: dict[str, PixioExportedModel]) -> dict[str, float]:
-    """Percentage points of delta1 on held-out rooms, each export's less that of torch in float32."""
+    """Percentage points of delta1 on held-out scenes, each export's less that of torch in float32."""
     model: Any = PixioForDepthEstimation.from_pretrained(source).eval()
     side, processor = model.config.image_size, PixioImageProcessor.from_pretrained(source)
-    dataset = open_depth_dataset("synthetic-rooms", "val", num_scenes=args.num_rooms, image_size=side)
-    rooms = [dataset[index] for index in range(args.num_rooms)]
+    dataset = open_depth_dataset(DATASET, "val", num_scenes=args.num_scenes, image_size=side)
+    scenes = [dataset[index] for index in range(args.num_scenes)]
 
     def delta1(model: Any) -> float:
-        result = evaluate_depth(model, processor, rooms, PredictionOptions(side, batch_size=16), progress=False)
+        result = evaluate_depth(model, processor, scenes, PredictionOptions(side, batch_size=16), progress=False)
         return 100 * result.metrics["delta1"]
 
     reference = delta1(model)

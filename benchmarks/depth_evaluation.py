@@ -6,7 +6,7 @@
 Model: an encoder of the preset with the DPT head in its default sizes, random weights. The baseline predicts each window
 whole, padding included, in a forward pass of its own, in float32, as the original does. Both go through `evaluate_depth`,
 metrics included: the same windows of the same images. Times on a CPU are process CPU time, which other work on the machine
-disturbs less; runs alternate. In the end it checks, with the bundled model on held-out synthetic rooms, that bfloat16 and
+disturbs less; runs alternate. In the end it checks, with the bundled model on held-out synthetic scenes, that bfloat16 and
 batches leave delta1 as it is.
 """
 
@@ -61,24 +61,24 @@ def make_items(num_images: int) -> list[dict[str, Any]]:
     ]
 
 
-def check_delta1(num_rooms: int, batch_size: int) -> None:
+def check_delta1(num_scenes: int, batch_size: int) -> None:
     """Compare delta1 of the bundled model: windows one at a time in float32 against batches, also in bfloat16."""
     folder = bundled_checkpoint("pixio-tiny-depth")
     # The checkpoint is stored in bfloat16, and loaded so where nothing else is asked for.
     model = PixioForDepthEstimation.from_pretrained(folder, dtype=torch.float32)
     size = model.config.image_size
-    rooms = open_depth_dataset("synthetic-rooms", "val", num_scenes=num_rooms, image_size=size)
-    rooms = [rooms[index] for index in range(num_rooms)]
+    scenes = open_depth_dataset("synthetic-mixed-v2", "val", num_scenes=num_scenes, image_size=size)
+    scenes = [scenes[index] for index in range(num_scenes)]
     processor = PixioImageProcessor.from_pretrained(folder)
 
     def delta1(model: Any, batch_size: int) -> float:
-        result = evaluate_depth(model, processor, rooms, options(batch_size, size), progress=False)
+        result = evaluate_depth(model, processor, scenes, options(batch_size, size), progress=False)
         return 100 * result.metrics["delta1"]
 
     reference, batched = delta1(WholeWindows(model), 1), delta1(model, batch_size)
     low_precision = delta1(model.bfloat16(), batch_size)
     print(
-        f"delta1 of pixio-tiny-depth on {num_rooms} synthetic rooms, in windows: {reference:.3f} % one by one in float32,"
+        f"delta1 of pixio-tiny-depth on {num_scenes} synthetic scenes, in windows: {reference:.3f} % one by one in float32,"
         f" {batched - reference:+.4f} points in batches, {low_precision - reference:+.4f} in batches in bfloat16"
     )
     for change in (batched - reference, low_precision - reference):
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--num_images", type=int, default=2)
     parser.add_argument("--batch_size", type=int, default=PredictionOptions().batch_size, help="windows at once")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--num_rooms", type=int, default=128)
+    parser.add_argument("--num_scenes", type=int, default=128)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -125,7 +125,7 @@ def main() -> None:
         print(f"{torch.get_num_threads()} threads; bf16 instructions of this CPU: {found or 'none'}")
     for name, median in zip(runs, (baseline, *ours), strict=True):
         print(f"{name}: {median / args.num_images:.2f} s an image")
-    check_delta1(args.num_rooms, args.batch_size)
+    check_delta1(args.num_scenes, args.batch_size)
     for dtype, median in zip(("fp32", "bf16"), ours, strict=True):
         print(f"ratio depth_evaluation.{dtype}: {baseline / median:.2f}")
 

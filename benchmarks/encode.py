@@ -1,11 +1,11 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Encode images with PixioModel against transformers' own PixioModel: same weights, same inputs, same process.
 
-    python benchmarks/encode.py [--preset pixio-b16] [--batch_size 4] [--dtype float32] [--device cpu]
+    python benchmarks/encode.py [--preset pixio-b16] [--batch_size 4] [--dtype float32] [--device cpu] [--compile]
 
 encode.of_gemm_limit relates our time to that of its matrix products alone, same shapes and number format, measured in
 turns with the rest: 1 would be an encoder that does nothing else. The way to 1 is what normalisation, softmax, GELU and
-copies cost.
+copies cost. --compile adds our model behind torch.compile, which fuses much of that.
 """
 
 import argparse
@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=4)
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--compile", action="store_true")
     args = parser.parse_args()
     config, dtype = PixioConfig.preset(args.preset), getattr(torch, args.dtype)
     ours = PixioModel(config).eval().to(args.device, dtype)
@@ -80,6 +81,8 @@ def main() -> None:
         "pixio_hf": partial(ours, pixel_values),
         "matrix products alone": MatrixProducts(ours, pixel_values),
     }
+    if args.compile:
+        runs["pixio_hf, compiled"] = partial(torch.compile(ours), pixel_values)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(REPEATS + 2):
         for name, run in runs.items():
@@ -95,6 +98,9 @@ def main() -> None:
         print(f"{name}: {median * 1000:.1f} ms, {args.batch_size / median:.1f} images/s")
     print(f"ratio encode.vs_transformers: {medians['transformers'] / medians['pixio_hf']:.2f}")
     print(f"ratio encode.of_gemm_limit: {medians['matrix products alone'] / medians['pixio_hf']:.2f}")
+    if args.compile:
+        limit = medians["matrix products alone"] / medians["pixio_hf, compiled"]
+        print(f"ratio encode.compiled_of_gemm_limit: {limit:.2f}")
 
 
 if __name__ == "__main__":

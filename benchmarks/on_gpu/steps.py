@@ -74,7 +74,7 @@ STEPS = (
         "windowed depth evaluation, H/16",
         "benchmarks/depth_evaluation.py --device {device} --preset pixio-h16 --num_images 8 --batch_size 96 --repeats 2",
         "benchmarks/depth_evaluation.py --device {device} --preset pixio-tiny --num_images 1 --batch_size 12 --repeats 1"
-        " --num_rooms 128",
+        " --num_scenes 128",
         80,
         r"s an image|^delta1",
         {"depth_evaluation.bf16": "6"},

@@ -101,8 +101,10 @@ def shrink_for_smoke(args: AblationArguments) -> AblationArguments:
 
 
 def open_all_scenes(args: AblationArguments, num_workers: int = 0) -> tuple[SyntheticSceneDataset, ...]:
-    counts, size = (args.num_scenes, args.num_eval_scenes), args.models.sizes["image_size"]
-    return open_scenes(args.setting, *counts, size, args.cache_dir, num_workers, args.photographs)
+    size = args.models.sizes["image_size"]
+    return open_scenes(
+        args.setting, args.num_scenes, args.num_eval_scenes, size, args.cache_dir, num_workers, args.photographs
+    )
 
 
 def open_all_photographs(args: AblationArguments) -> tuple[list[dict[str, str]], np.ndarray]:

@@ -16,9 +16,12 @@ WITH_DEVICE = ("attention.py", "encode.py", "depth_evaluation.py", "pretraining_
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        ("encode.py --preset pixio-tiny --batch_size 1", ["encode.vs_transformers", "encode.of_gemm_limit"]),
         (
-            "depth_evaluation.py --preset pixio-tiny --num_images 1 --repeats 1 --num_rooms 128",
+            "encode.py --preset pixio-tiny --batch_size 1 --compile",
+            ["encode.vs_transformers", "encode.of_gemm_limit", "encode.compiled_of_gemm_limit"],
+        ),
+        (
+            "depth_evaluation.py --preset pixio-tiny --num_images 1 --repeats 1 --num_scenes 128",
             ["depth_evaluation.fp32", "depth_evaluation.bf16"],
         ),
         (
@@ -34,7 +37,7 @@ WITH_DEVICE = ("attention.py", "encode.py", "depth_evaluation.py", "pretraining_
             ["data_loading.500x375", "data_loading.1024x768", "data_loading.2048x1536"],
         ),
         (
-            "deployment.py --model pixio-tiny-depth --exports openvino.float32 --rounds 1 --num_rooms 8 --clock cpu",
+            "deployment.py --model pixio-tiny-depth --exports openvino.float32 --rounds 1 --num_scenes 8 --clock cpu",
             ["deployment.torch.bfloat16", "deployment.transformers.float32", "deployment.openvino.float32"],
         ),
         ("throughput.py --num_photos 6 --batch_size 3 --rounds 1 --side 512", ["throughput.folder"]),
