@@ -155,7 +155,8 @@ def pretrain(
 
 def run(variant: str, seed: int, args: AblationArguments) -> str:
     """Pre-train and evaluate one variant with one seed, and write the result as JSON."""
-    scenes = load_scenes(*open_all_scenes(args), args.num_labelled_scenes)
+    train, held_out = open_all_scenes(args)
+    scenes = load_scenes(train, held_out, args.num_labelled_scenes)
     rows, photographs = open_all_photographs(args)
     images = PretrainingImages(scenes.images, photographs) if rows else PretrainingImages(scenes.images)
     num_steps = count_steps(variant, args)
