@@ -63,6 +63,7 @@ class AblationArguments:
     report_only: bool = field(default=False, metadata={"help": "Only write table and plot of the finished runs."})
     num_workers: int = field(default=0, metadata={"help": "Runs at a time, a process of one thread each; 0: in here."})
     num_seeds: int = 3
+    variants: list[str] = field(default_factory=list, metadata={"help": "Run only these now; none: all."})
     num_photographs: int = field(default=0, metadata={"help": "Photographs to use, spread evenly; 0: all."})
     num_scenes: int = field(default=8192, metadata={"help": "Rendered scenes to pre-train on."})
     num_labelled_scenes: int = field(default=4096, metadata={"help": "The first of them also train the heads."})
@@ -84,7 +85,7 @@ class AblationArguments:
     def recipe(self) -> dict[str, Any]:
         """The arguments that results depend on, and the model's sizes."""
         paths = {"output_dir", "cache_dir", "docs_dir", "photographs"}
-        others = paths | {"report_only", "num_workers", "num_seeds", "smoke"}
+        others = paths | {"report_only", "num_workers", "num_seeds", "variants", "smoke"}
         return {name: value for name, value in asdict(self).items() if name not in others} | self.models.sizes
 
     @property
@@ -92,7 +93,8 @@ class AblationArguments:
         return SETTINGS[self.setting]
 
     def autocast(self) -> torch.autocast:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.mixed_precision == "bf16")
+        # Without its cache, which would keep a head's first weights for as long as the context lasts.
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.mixed_precision == "bf16", cache_enabled=False)
 
 
 def shrink_for_smoke(args: AblationArguments) -> AblationArguments:
@@ -238,6 +240,8 @@ def read_results(args: AblationArguments) -> dict[tuple[str, int], dict[str, Any
 def main(args: AblationArguments) -> None:
     if args.num_labelled_scenes > args.num_scenes:
         raise ValueError(f"num_labelled_scenes {args.num_labelled_scenes} exceeds num_scenes {args.num_scenes}.")
+    if unknown := [variant for variant in args.variants if variant not in args.models.variants]:
+        raise ValueError(f"variants has {', '.join(unknown)}; choose from {', '.join(args.models.variants)}.")
     if args.setting == "photographs" and not (args.photographs and args.cache_dir):
         raise ValueError(
             "Setting photographs needs --photographs, the folder that examples/gather_photographs.py makes, and --cache_dir"
@@ -249,7 +253,7 @@ def main(args: AblationArguments) -> None:
     results = read_results(args)
     if not args.report_only:
         # Seeds outermost, so that a table of fewer seeds can be made early.
-        todo = [(variant, seed) for seed in range(args.num_seeds) for variant in args.models.variants]
+        todo = [(variant, seed) for seed in range(args.num_seeds) for variant in args.variants or args.models.variants]
         todo = [pair for pair in todo if pair not in results]
         print(f"{len(results)} runs are finished already, {len(todo)} to do.", flush=True)
         if todo and args.cache_dir:  # once, before the processes ask for them

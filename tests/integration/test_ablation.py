@@ -233,6 +233,20 @@ def test_classes_of_photographs(data, tmp_path):
     assert images.take([0, 98])[:, :, 0, 0].tolist() == [[0, 0, 0], [200, 150, 90]]
 
 
+def test_a_head_learns_in_bfloat16(ablation, probes):
+    """Autocast keeps casts of weights for as long as it lasts: a head that trains inside of it would never change."""
+    torch.manual_seed(0)
+    config = tiny_config(n_cls_tokens=1)
+    tokens, labels = [torch.randn(64, 1 + 16, config.hidden_size)], torch.full((64, 64, 64), 2.0)
+    head = probes.build_head("linear", config)
+    options = {"num_steps": 100, "batch_size": 16, "learning_rate": 0.01, "weight_decay": 0.0, "seed": 0}
+    with ablation.AblationArguments(output_dir="unused", mixed_precision="bf16").autocast():
+        before = probes.evaluate_head(head, tokens, labels, config)
+        probes.train_head(head, tokens, labels, config, **options)
+        after = probes.evaluate_head(head, tokens, labels, config)
+    assert after["rmse"] < 0.5 * before["rmse"]
+
+
 def test_neighbours_of_photographs(ablation, probes, data):
     """Photographs of two colours are told apart by any encoder; with labels mixed up they are not."""
     torch.manual_seed(0)
@@ -271,6 +285,8 @@ def test_bad_requests(ablation, tmp_path):
     arguments = ablation.AblationArguments(output_dir=str(tmp_path), setting="photographs")
     with pytest.raises(ValueError, match="needs --photographs"):
         ablation.main(arguments)
+    with pytest.raises(ValueError, match="variants has dino; choose from random, mae"):
+        ablation.main(ablation.AblationArguments(output_dir=str(tmp_path), variants=["dino"]))
     with pytest.raises(ValueError, match="shows no photographs"):
         ablation.main(ablation.AblationArguments(output_dir=str(tmp_path), photographs=str(tmp_path)))
     with pytest.raises(ValueError, match=r"photographs\.csv is missing"):
