@@ -9,9 +9,9 @@ The encoder is never changed: what is saved holds it bit for bit, in the source'
 has a decoder already gets that one trained further, unless --reset_decoder True starts a new one. Interrupt it at any
 time; the same command continues from the last checkpoint.
 
-Measured on **synthetic** rooms, a new decoder for pixio-tiny, on one core of an AMD EPYC (Zen 4): 200 steps in 73 s of
-processor time. Held-out masked-pixel loss (128 rooms of evaluate_reconstruction.py): 1.651 untrained, 0.434 trained; the
-mean visible colour gives 1.119. Its pictures show the colours of walls and floors, hardly any objects.
+Measured on **synthetic** rooms, a new decoder for version 0.1.0's pixio-tiny, on one core of an AMD EPYC (Zen 4): 200
+steps in 73 s of processor time. Held-out masked-pixel loss (128 rooms of evaluate_reconstruction.py): 1.651 untrained,
+0.434 trained; the mean visible colour gives 1.119. Its pictures show the colours of walls and floors, hardly any objects.
 
     python examples/train_decoder.py --model pixio-tiny --reset_decoder True --num_scenes 1024 \
         --cache_dir cache --max_steps 200 --warmup_steps 20 --batch_size 32 --base_learning_rate 1.2e-2 \
