@@ -14,6 +14,7 @@ Rounds alternate, medians count. Exports are kept in --folder and used again by 
 import argparse
 import copy
 import os
+import random
 import statistics
 import tempfile
 import time
@@ -179,7 +180,8 @@ def compare(args: argparse.Namespace, folder: Path) -> None:
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(args.rounds + 1):
-        for name, run in runs.items():
+        # In changing order: what runs just before leaves its traces in caches and clock rates.
+        for name, run in random.Random(repeat).sample(list(runs.items()), len(runs)):
             elapsed = measure(run, args.clock)
             if repeat:  # the first call of a runtime prepares it
                 seconds[name].append(elapsed)

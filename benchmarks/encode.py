@@ -5,10 +5,12 @@
 
 encode.of_gemm_limit relates our time to that of its matrix products alone, same shapes and number format, measured in
 turns with the rest: 1 would be an encoder that does nothing else. The way to 1 is what normalisation, softmax, GELU and
-copies cost. --compile adds our model behind torch.compile, which fuses much of that.
+copies cost. --compile adds our model behind torch.compile, which fuses much of that; on a CPU, set TORCHINDUCTOR_FREEZING=1
+beside it, so that weights are packed for the products, and bias and GELU join them.
 """
 
 import argparse
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -85,7 +87,8 @@ def main() -> None:
         runs["pixio_hf, compiled"] = partial(torch.compile(ours), pixel_values)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(REPEATS + 2):
-        for name, run in runs.items():
+        # In changing order: what runs just before leaves its traces in caches and clock rates.
+        for name, run in random.Random(repeat).sample(list(runs.items()), len(runs)):
             elapsed = measure(run, args.device)
             if repeat >= 2:
                 seconds[name].append(elapsed)
