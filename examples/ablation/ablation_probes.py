@@ -34,9 +34,9 @@ def encode(encoder: PixioModel, images: Tensor, batch_size: int = 64) -> list[Te
     encoder.eval()
     for batch in images.split(batch_size):
         pixel_values = processor(batch, return_tensors="pt").pixel_values
-        hidden_states = encoder(pixel_values, output_hidden_states=True).hidden_states
+        hidden_states = encoder(pixel_values.to(encoder.device), output_hidden_states=True).hidden_states
         for tokens, block in zip(encoded, taps, strict=True):
-            tokens.append(encoder.layernorm(hidden_states[block + 1]))  # [0] is the embedding
+            tokens.append(encoder.layernorm(hidden_states[block + 1]).cpu())  # [0] is the embedding
     return [torch.cat(tokens) for tokens in encoded]
 
 
@@ -50,6 +50,7 @@ def build_head(name: str, config: PixioConfig) -> nn.Module:
 
 def predict_depth(head: nn.Module, tokens: Sequence[Tensor], config: PixioConfig) -> Tensor:
     """Depth from the tokens of a frozen encoder, taps x (B, T, D) -> (B, H, W) metres (docs/specification.md 5.2, 5.3)."""
+    tokens = [tap.to(next(head.parameters()).device) for tap in tokens]
     count, grid = config.n_cls_tokens, (config.patch_grid_size, config.patch_grid_size)
     features = [concat_class_mean(tap[:, count:], tap[:, :count], grid) for tap in tokens]
     # In float32 where the head ran in bfloat16, whose steps are centimetres.
@@ -76,7 +77,7 @@ def train_head(
         for group in optimizer.param_groups:
             group["lr"] = warmup_polynomial(step, learning_rate, int(0.1 * num_steps), num_steps)
         predicted = predict_depth(head, [tap[batch] for tap in tokens], config)
-        silog_loss(predicted, labels[batch], config.min_depth, config.max_depth).backward()
+        silog_loss(predicted, labels[batch].to(predicted.device), config.min_depth, config.max_depth).backward()
         optimizer.step()
         optimizer.zero_grad()
 
@@ -87,7 +88,7 @@ def evaluate_head(head: nn.Module, tokens: list[Tensor], labels: Tensor, config:
     metrics = DepthMetrics(config.min_depth, config.max_depth)
     head.eval()
     for batch in torch.arange(len(labels)).split(64):
-        predicted = predict_depth(head, [tap[batch] for tap in tokens], config)
+        predicted = predict_depth(head, [tap[batch] for tap in tokens], config).cpu()
         metrics.add_batch(predictions=predicted, references=labels[batch])
     return metrics.compute() or {}
 
@@ -108,7 +109,11 @@ def measure_knn(
         for indices in (split.train, split.test):
             batches = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
             images = (processor(torch.from_numpy(photographs[batch]), return_tensors="pt") for batch in batches)
-            described.append(torch.cat([class_descriptors(encoder, batch.pixel_values) for batch in images]))
+            described.append(
+                torch.cat(
+                    [class_descriptors(encoder, batch.pixel_values.to(encoder.device)).cpu() for batch in images]
+                )
+            )
         train, test = described
         vote = KNNMetrics(train, torch.tensor(split.train_labels), (NUM_NEIGHBORS,))
         ranks = vote.rank(test, torch.tensor(split.test_labels))

@@ -71,14 +71,14 @@ def paired_difference(first: dict[int, float], second: dict[int, float]) -> tupl
 def variants_table(results: Results) -> list[str]:
     """Markdown: one row per variant, means and standard deviations over seeds."""
     columns = shown_columns(results)
-    headings = ["frozen encoder", "seeds", "images seen", "TFLOPs", "CPU min", *(column[2] for column in columns)]
+    headings = ["frozen encoder", "seeds", "images seen", "TFLOPs", "min", *(column[2] for column in columns)]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for variant, title in TITLES.items():
         runs = [result for result in results if result["variant"] == variant]
         if not runs:
             continue
         cells = [title, str(len(runs)), f"{runs[0]['images_seen']:,}", f"{runs[0]['pretraining_flops'] / 1e12:.1f}"]
-        cells.append(f"{mean(result['pretraining_cpu_seconds'] for result in runs) / 60:.1f}")
+        cells.append(f"{mean(result['pretraining_seconds'] for result in runs) / 60:.1f}")
         for head, metric, _ in columns:
             values = list(values_by_seed(results, variant, head, metric).values())
             spread = f" ± {show(stdev(values), metric)}" if len(values) > 1 else ""

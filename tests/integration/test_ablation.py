@@ -252,7 +252,10 @@ def test_neighbours_of_photographs(ablation, probes, data):
 
 
 @pytest.mark.slow
-def test_smoke_run_on_photographs(ablation, tmp_path, capsys):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_smoke_run_on_photographs(ablation, tmp_path, capsys, device):
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
     write_photographs(tmp_path)
     arguments = ablation.AblationArguments(
         output_dir=str(tmp_path / "table"),
@@ -261,6 +264,7 @@ def test_smoke_run_on_photographs(ablation, tmp_path, capsys):
         photographs=str(tmp_path),
         smoke=True,
         mixed_precision="bf16",
+        device=device,
     )
     ablation.main(arguments)
     assert "| Pixio, blocks of 4 x 4 | 1 |" in capsys.readouterr().out
@@ -296,7 +300,7 @@ def test_means_spreads_and_differences(report):
     for variant, shift in (("mae", 0.0), ("deep_decoder", 0.1)):
         for seed in range(3):
             values = {"delta1": 0.5 + shift + 0.01 * seed, "rmse": 1.0 - shift}
-            cost = {"images_seen": 6400, "pretraining_flops": 2.5e12, "pretraining_cpu_seconds": 90}
+            cost = {"images_seen": 6400, "pretraining_flops": 2.5e12, "pretraining_seconds": 90}
             results.append({"variant": variant, "seed": seed, "dpt": values, "linear": values, **cost})
     assert "| + deep decoder | 3 | 6,400 | 2.5 | 1.5 | 0.610 ± 0.010 | 0.900 ± 0.000 |" in "\n".join(
         report.variants_table(results)
