@@ -26,17 +26,19 @@ from typing import Any, cast
 import numpy as np
 import torch
 from ablation_data import (
-    PretrainingImages,
     Scenes,
+    join_images,
     list_photographs,
     load_photographs,
     load_scenes,
     open_scenes,
     split_classes,
+    take_images,
 )
 from ablation_probes import NUM_TAPS, build_head, encode, evaluate_head, measure_knn, train_head
 from ablation_report import write_report
 from ablation_settings import SETTINGS, Setting
+from torch.utils.data import ConcatDataset
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
@@ -107,11 +109,11 @@ def shrink_for_smoke(args: AblationArguments) -> AblationArguments:
     return replace(args, **scenes, num_seeds=1, num_steps=2, batch_size=4, head_steps=2, head_batch_size=4)
 
 
-def open_all_scenes(args: AblationArguments, num_workers: int = 0) -> tuple[SyntheticSceneDataset, ...]:
-    size = args.models.sizes["image_size"]
-    return open_scenes(
-        args.setting, args.num_scenes, args.num_eval_scenes, size, args.cache_dir, num_workers, args.photographs
-    )
+def open_all_scenes(
+    args: AblationArguments, num_workers: int = 0
+) -> tuple[SyntheticSceneDataset, SyntheticSceneDataset]:
+    counts, size = (args.num_scenes, args.num_eval_scenes), args.models.sizes["image_size"]
+    return open_scenes(args.models.scenes, *counts, size, args.cache_dir, num_workers, args.photographs)
 
 
 def open_all_photographs(args: AblationArguments) -> tuple[list[dict[str, str]], np.ndarray]:
@@ -134,7 +136,7 @@ def count_steps(variant: str, args: AblationArguments) -> int:
 
 
 def pretrain(
-    model: PixioForPreTraining, images: PretrainingImages, num_steps: int, args: AblationArguments, seed: int
+    model: PixioForPreTraining, images: ConcatDataset, num_steps: int, args: AblationArguments, seed: int
 ) -> list[float]:
     """Train on shuffled images; returns the loss of every step."""
     processor = PixioImageProcessor(do_resize=False)
@@ -148,7 +150,7 @@ def pretrain(
     for step, batch in enumerate(tqdm(batches, total=num_steps, desc="pre-training", leave=False, mininterval=5)):
         for group in optimizer.param_groups:
             group["lr"] = warmup_cosine(step, peak, 0.0, args.warmup_ratio * num_steps, num_steps)
-        pixel_values = processor(images.take(batch), return_tensors="pt").pixel_values.to(args.device)
+        pixel_values = processor(take_images(images, batch), return_tensors="pt").pixel_values.to(args.device)
         with args.autocast():
             loss = forward(pixel_values).loss
         if not torch.isfinite(loss):
@@ -165,7 +167,7 @@ def run(variant: str, seed: int, args: AblationArguments) -> str:
     train, held_out = open_all_scenes(args)
     scenes = load_scenes(train, held_out, args.num_labelled_scenes)
     rows, photographs = open_all_photographs(args)
-    images = PretrainingImages(scenes.images, photographs) if rows else PretrainingImages(scenes.images)
+    images = join_images(scenes.images.numpy(), *([photographs] if rows else []))
     num_steps = count_steps(variant, args)
     torch.manual_seed(seed)
     model = PixioForPreTraining(PixioConfig(**args.models.sizes, **args.models.variants[variant])).to(args.device)
@@ -257,6 +259,8 @@ def main(args: AblationArguments) -> None:
     if args.setting == "rooms" and args.photographs:
         raise ValueError("Setting rooms shows no photographs: add --setting photographs, or leave --photographs out.")
     args = shrink_for_smoke(args) if args.smoke else args
+    if args.photographs:
+        list_photographs(args.photographs, args.num_photographs)  # a folder that is none is refused before work begins
     results = read_results(args)
     if not args.report_only:
         # Seeds outermost, so that a table of fewer seeds can be made early.

@@ -2,21 +2,23 @@
 """What examples/ablation/ablation.py trains and measures on: rendered scenes, photographs, and photographs with classes."""
 
 import csv
+import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import ConcatDataset
 from tqdm.auto import tqdm
 
 from pixio_hf.evaluation.knn import center_crop
 from pixio_hf.files import file_in_progress
 from pixio_hf.listings import open_image
-from pixio_hf.synthetic import HELD_OUT_SEEDS, TRAIN_SEEDS, SyntheticSceneDataset
+from pixio_hf.synthetic import HELD_OUT_SEEDS, TRAIN_SEEDS, SceneSet, SyntheticSceneDataset
 
 _HOLD_OUT_EVERY = 5
-"""Of photographs without a split of their publisher, every fifth of a class is a test image."""
+"""Of photographs without a split of their publisher, every fifth of the list is a test image."""
 
 
 class Scenes(NamedTuple):
@@ -26,27 +28,6 @@ class Scenes(NamedTuple):
     depth: Tensor  # (n, H, W) metres, of the first n
     held_out_images: Tensor
     held_out_depth: Tensor
-
-
-class PretrainingImages:
-    """Photographs and scenes behind each other, (N, 3, H, W) uint8 each, of which a batch is taken by number."""
-
-    def __init__(self, *parts: Tensor | np.ndarray):
-        self.parts = [np.asarray(part) for part in parts]
-
-    def __len__(self) -> int:
-        return sum(len(part) for part in self.parts)
-
-    def take(self, indices: list[int]) -> Tensor:
-        """Images of these numbers, (B, 3, H, W) uint8."""
-        return torch.stack([self._image(index) for index in indices])
-
-    def _image(self, index: int) -> Tensor:
-        for part in self.parts:
-            if index < len(part):
-                return torch.from_numpy(part[index].copy())
-            index -= len(part)
-        raise IndexError("no such image")
 
 
 class ClassSplit(NamedTuple):
@@ -59,29 +40,30 @@ class ClassSplit(NamedTuple):
 
 
 def open_scenes(
-    setting: str,
+    scene_set: SceneSet,
     num_scenes: int,
     num_eval_scenes: int,
     image_size: int,
     cache_dir: str | None,
     num_workers: int = 0,
     photographs: str | None = None,
-) -> tuple[SyntheticSceneDataset, ...]:
-    """Scenes to train on and held-out ones: anti-aliased rooms, or scenes of version 2 that show photographs."""
-    options = {"kind": "room", "supersample": True}
-    if setting == "photographs":
-        options = {"kind": "mixed", "version": 2, "photographs": f"{photographs}/train"}
-    return tuple(
-        SyntheticSceneDataset(
+) -> tuple[SyntheticSceneDataset, SyntheticSceneDataset]:
+    """Scenes to train on and held-out ones; those of version 1 anti-aliased, those of version 2 show photographs."""
+
+    def open_part(count: int, first_seed: int) -> SyntheticSceneDataset:
+        return SyntheticSceneDataset(
             count,
-            seeds.start,
+            first_seed,
             image_size,
-            cache_dir=cache_dir,
-            num_workers=num_workers,
-            **options,  # pyright: ignore[reportArgumentType]
+            scene_set.kind,
+            cache_dir,
+            num_workers,
+            supersample=scene_set.version == 1,
+            version=scene_set.version,
+            photographs=None if photographs is None else f"{photographs}/train",
         )
-        for count, seeds in ((num_scenes, TRAIN_SEEDS), (num_eval_scenes, HELD_OUT_SEEDS))
-    )
+
+    return open_part(num_scenes, TRAIN_SEEDS.start), open_part(num_eval_scenes, HELD_OUT_SEEDS.start)
 
 
 def load_scenes(train: SyntheticSceneDataset, held_out: SyntheticSceneDataset, num_labelled: int) -> Scenes:
@@ -94,6 +76,16 @@ def load_scenes(train: SyntheticSceneDataset, held_out: SyntheticSceneDataset, n
         torch.stack([item["image"] for item in held_out_items]),
         torch.stack([item["depth"] for item in held_out_items]),
     )
+
+
+def join_images(*parts: np.ndarray) -> "ConcatDataset[np.ndarray]":
+    """Arrays of images behind each other, (N, 3, H, W) uint8 each."""
+    return ConcatDataset(cast(Any, parts))  # an array is a data set, though not by its type
+
+
+def take_images(images: "ConcatDataset[np.ndarray]", indices: list[int]) -> Tensor:
+    """Images of these numbers, (B, 3, H, W) uint8."""
+    return torch.from_numpy(np.stack([images[index] for index in indices]))
 
 
 def list_photographs(folder: str, count: int = 0) -> list[dict[str, str]]:
@@ -116,7 +108,10 @@ def list_photographs(folder: str, count: int = 0) -> list[dict[str, str]]:
 
 def load_photographs(folder: str, rows: list[dict[str, str]], image_size: int, cache_dir: str) -> np.ndarray:
     """The middle squares of these photographs, (N, 3, H, W) uint8 mapped from a file that is made once."""
-    path = Path(cache_dir) / f"ablation-photographs-{image_size}px-{len(rows)}.npy"
+    # Named after the photographs: those of another folder must not be taken for these.
+    names = "\n".join(f"{row['repository']} {row['path']}" for row in rows)
+    digest = hashlib.sha256(names.encode()).hexdigest()[:8]
+    path = Path(cache_dir) / f"ablation-photographs-{image_size}px-{len(rows)}-{digest}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with file_in_progress(path) as partial:
@@ -147,8 +142,10 @@ def split_classes(rows: list[dict[str, str]]) -> dict[str, ClassSplit]:
 def make_split(photographs: list[tuple[bool, str, int]]) -> ClassSplit:
     """From (is it a test image, class, place in the array)."""
     classes = {name: number for number, name in enumerate(sorted({name for _, name, _ in photographs}))}
-    parts = [
-        [(index, classes[name]) for is_test, name, index in photographs if is_test == wanted]
-        for wanted in (False, True)
-    ]
-    return ClassSplit(*(list(column) for pairs in parts for column in zip(*pairs, strict=True)))
+    train, test = ([photo for photo in photographs if photo[0] == is_test] for is_test in (False, True))
+    return ClassSplit(
+        train=[index for _, _, index in train],
+        train_labels=[classes[name] for _, name, _ in train],
+        test=[index for _, _, index in test],
+        test_labels=[classes[name] for _, name, _ in test],
+    )

@@ -2,6 +2,7 @@
 """What examples/ablation/ablation.py measures with: depth heads on tokens that are computed once, and k-NN."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +11,11 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
-from pixio_hf.evaluation.knn import class_descriptors
+from pixio_hf.evaluation.knn import evaluate_knn
 from pixio_hf.finetuning.samplers import shuffled_batches
 from pixio_hf.heads import DPTHead, LinearHead, concat_class_mean, dpt_tap_blocks
 from pixio_hf.losses import silog_loss
 from pixio_hf.metrics.depth import DepthMetrics
-from pixio_hf.metrics.knn import KNNMetrics
 from pixio_hf.training.optimization import warmup_polynomial
 
 NUM_TAPS = {"linear": 1, "dpt": 4}
@@ -69,7 +69,7 @@ def train_head(
     weight_decay: float,
     seed: int,
 ) -> None:
-    """Train a depth head on encoded rooms and their depth (docs/specification.md 5.5, without crops and flips)."""
+    """Train a depth head on encoded scenes and their depth (docs/specification.md 5.5, without crops and flips)."""
     optimizer = torch.optim.AdamW(head.parameters(), weight_decay=weight_decay, fused=True)
     batches = shuffled_batches(len(labels), batch_size, num_steps, seed)
     head.train()
@@ -84,7 +84,7 @@ def train_head(
 
 @torch.no_grad()
 def evaluate_head(head: nn.Module, tokens: list[Tensor], labels: Tensor, config: PixioConfig) -> dict[str, float]:
-    """The nine depth metrics on encoded rooms, means over rooms."""
+    """The nine depth metrics on encoded scenes, means over scenes."""
     metrics = DepthMetrics(config.min_depth, config.max_depth)
     head.eval()
     for batch in torch.arange(len(labels)).split(64):
@@ -93,29 +93,22 @@ def evaluate_head(head: nn.Module, tokens: list[Tensor], labels: Tensor, config:
     return metrics.compute() or {}
 
 
-@torch.no_grad()
 def measure_knn(
-    encoder: PixioModel, photographs: np.ndarray, splits: Mapping[str, ClassSplit], batch_size: int = 64
+    encoder: PixioModel, photographs: np.ndarray, splits: Mapping[str, ClassSplit]
 ) -> dict[str, dict[str, float]]:
     """Accuracy in percent of a vote of the ten nearest photographs, for every split (docs/specification.md 7).
 
     photographs: (N, 3, H, W) uint8, to which the splits point.
     """
-    processor = PixioImageProcessor(do_resize=False)
     encoder.eval()
-    results = {}
+    processor, results = PixioImageProcessor(do_resize=False), {}
+
+    def items(indices: list[int], labels: list[int]) -> list[dict[str, Any]]:
+        pairs = zip(indices, labels, strict=True)
+        return [{"image": photographs[index], "label": label} for index, label in pairs]
+
     for name, split in splits.items():
-        described = []
-        for indices in (split.train, split.test):
-            batches = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
-            images = (processor(torch.from_numpy(photographs[batch]), return_tensors="pt") for batch in batches)
-            described.append(
-                torch.cat(
-                    [class_descriptors(encoder, batch.pixel_values.to(encoder.device)).cpu() for batch in images]
-                )
-            )
-        train, test = described
-        vote = KNNMetrics(train, torch.tensor(split.train_labels), (NUM_NEIGHBORS,))
-        ranks = vote.rank(test, torch.tensor(split.test_labels))
-        results[name] = {"top1": 100 * (ranks == 0).double().mean().item(), "num_test_images": len(test)}
+        train, test = items(split.train, split.train_labels), items(split.test, split.test_labels)
+        metrics = evaluate_knn(encoder, processor, train, test, (NUM_NEIGHBORS,), progress=False).metrics
+        results[name] = {"top1": metrics[f"k{NUM_NEIGHBORS}_top1"], "num_test_images": metrics["num_images"]}
     return results

@@ -3,18 +3,32 @@
 
 from typing import Any, NamedTuple
 
+from pixio_hf.synthetic import SceneSet
+
 MAE: dict[str, Any] = {"mask_grid_size": 1, "n_cls_tokens": 1}
 BLOCKS = {**MAE, "mask_grid_size": 2}
 
 
 class Setting(NamedTuple):
-    """Sizes of all its models, and what each variant changes in them."""
+    """Sizes of all its models, what each variant changes in them, and the scenes that depth is learned from."""
 
     sizes: dict[str, Any]
     variants: dict[str, dict[str, Any]]
+    scenes: SceneSet
 
 
-def make_setting(sizes: dict[str, Any], shallow: int, deep: int, **more: dict[str, Any]) -> Setting:
+# What the models of both settings share.
+SIZES: dict[str, Any] = {
+    "decoder_hidden_size": 64,
+    "neck_hidden_sizes": [16, 32, 32, 32],
+    "fusion_hidden_size": 16,
+    "attn_implementation": "eager",  # torch's fused attention is slow to differentiate on a CPU
+}
+
+
+def make_setting(
+    sizes: dict[str, Any], scenes: SceneSet, *, shallow: int, deep: int, **more: dict[str, Any]
+) -> Setting:
     """The ladder of the paper: each variant differs from the one before by one change.
 
     "random" is never trained. "mae_equal_flops" is MAE with as many FLOPs as "pixio", in more steps. `more` are further
@@ -29,12 +43,9 @@ def make_setting(sizes: dict[str, Any], shallow: int, deep: int, **more: dict[st
         "block_masks": {**BLOCKS, **depth},
         "pixio": {**BLOCKS, **depth, "n_cls_tokens": 8},
     }
-    return Setting(
-        sizes, ladder | {name: {**changes, **depth} for name, changes in more.items()} | {"mae_equal_flops": mae}
-    )
+    others = {name: {**changes, **depth} for name, changes in more.items()}
+    return Setting(SIZES | sizes, ladder | others | {"mae_equal_flops": mae}, scenes)
 
-
-_EAGER = {"attn_implementation": "eager"}  # torch's fused attention is slow to differentiate on a CPU
 
 SETTINGS = {
     # Rendered rooms of 64 x 64 pixels in patches of 8: an 8 x 8 grid.
@@ -45,12 +56,9 @@ SETTINGS = {
             "hidden_size": 128,
             "num_hidden_layers": 4,
             "num_attention_heads": 4,
-            "decoder_hidden_size": 64,
             "decoder_num_attention_heads": 2,
-            "neck_hidden_sizes": [16, 32, 32, 32],
-            "fusion_hidden_size": 16,
-            **_EAGER,
         },
+        SceneSet("room", 1),
         shallow=1,
         deep=4,
     ),
@@ -62,12 +70,9 @@ SETTINGS = {
             "hidden_size": 192,
             "num_hidden_layers": 6,
             "num_attention_heads": 3,
-            "decoder_hidden_size": 64,
             "decoder_num_attention_heads": 1,
-            "neck_hidden_sizes": [16, 32, 32, 32],
-            "fusion_hidden_size": 16,
-            **_EAGER,
         },
+        SceneSet("mixed", 2),
         shallow=2,
         deep=8,
         pixio_released={"mask_grid_size": 4, "n_cls_tokens": 8},

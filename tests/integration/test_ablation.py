@@ -8,6 +8,7 @@ import sys
 from itertools import pairwise
 from types import ModuleType
 
+import numpy as np
 import PIL.Image
 import pytest
 import torch
@@ -71,7 +72,7 @@ def test_photographs_have_the_grid_and_the_blocks_of_the_paper(ablation):
 @pytest.mark.parametrize("setting", ["rooms", "photographs"])
 @pytest.mark.parametrize("name", ["mae", "deep_decoder", "block_masks", "pixio"])
 def test_flops_of_the_table_are_those_that_torch_counts(ablation, setting, name):
-    sizes, variants = ablation.SETTINGS[setting]
+    sizes, variants, _ = ablation.SETTINGS[setting]
     config = PixioConfig(**sizes, **variants[name])
     with FlopCounterMode(display=False) as counter:
         PixioForPreTraining(config)(torch.zeros(2, 3, config.image_size, config.image_size)).loss.backward()
@@ -80,7 +81,7 @@ def test_flops_of_the_table_are_those_that_torch_counts(ablation, setting, name)
 
 def test_budgets(ablation):
     args = ablation.AblationArguments(output_dir="unused")
-    sizes, variants = ablation.SETTINGS["rooms"]
+    sizes, variants, _ = ablation.SETTINGS["rooms"]
     steps = {name: ablation.count_steps(name, args) for name in variants}
     budget = args.num_steps
     longer = steps.pop("mae_equal_flops")
@@ -232,9 +233,17 @@ def test_classes_of_photographs(data, tmp_path):
     pixels = data.load_photographs(str(tmp_path), rows, 32, str(tmp_path / "cache"))
     assert pixels.shape == (96, 3, 32, 32)
     assert pixels[-1, :, 0, 0].tolist() == [200, 150, 90]
-    images = data.PretrainingImages(torch.zeros(3, 3, 32, 32, dtype=torch.uint8), pixels)
+    images = data.join_images(np.zeros((3, 3, 32, 32), np.uint8), pixels)
     assert len(images) == 99
-    assert images.take([0, 98])[:, :, 0, 0].tolist() == [[0, 0, 0], [200, 150, 90]]
+    assert data.take_images(images, [0, 98])[:, :, 0, 0].tolist() == [[0, 0, 0], [200, 150, 90]]
+
+
+def test_pixels_of_other_photographs_are_not_taken_for_these(data, tmp_path):
+    for name, shift in (("first", 0), ("second", 1)):
+        write_photographs(tmp_path / name)
+        rows = data.list_photographs(str(tmp_path / name))[:48][shift::2]
+        pixels = data.load_photographs(str(tmp_path / name), rows, 32, str(tmp_path / "cache"))
+        assert pixels[1, 1, 0, 0] == 10 * (2 + shift)
 
 
 def test_neighbours_of_photographs(ablation, probes, data):
