@@ -22,7 +22,7 @@ from make_pictures import choose_names, keep
 
 from pixio_hf import PixioConfig, PixioImageProcessor, PixioModel
 from pixio_hf.bundled import ASSETS
-from pixio_hf.visualization.panels import make_figure
+from pixio_hf.visualization.figures import make_figure
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = {name: ASSETS / "photos" / f"{name}.jpg" for name in ("cat", "coffee", "temple")}

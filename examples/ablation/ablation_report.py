@@ -8,7 +8,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from pixio_hf.files import file_in_progress, write_json, write_text
-from pixio_hf.visualization.panels import make_figure
+from pixio_hf.visualization.figures import make_figure
 
 # Setting -> marks of its table's place in docs/ablation.md, and the name of its plot.
 MARKS = {

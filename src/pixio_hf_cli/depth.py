@@ -16,6 +16,7 @@ from .options import (
     Device,
     Dtype,
     ModelName,
+    NumWorkers,
     OutputFolder,
     Overwrite,
     Photos,
@@ -38,6 +39,10 @@ def depth(
     photos: Photos,
     out: OutputFolder = RESULTS_FOLDER,
     model: ModelName = "pixio-tiny-depth",
+    color: Annotated[
+        bool,
+        typer.Option("--color/--no-color", help="Of photos, draw NAME_depth_color.png; it takes most of the time."),
+    ] = True,
     npy: Annotated[bool, typer.Option("--npy", help="Also write NAME_depth.npy: float32 metres.")] = False,
     npz: Annotated[
         bool, typer.Option("--npz", help="Also write NAME_depth.npz: depth, intrinsics, points and their colors.")
@@ -62,6 +67,7 @@ def depth(
         typer.Option(metavar="N", help="Predict in overlapping N x N windows, at the photo's own size unless --size."),
     ] = None,
     batch_size: BatchSize = 1,
+    num_workers: NumWorkers = 2,
     recursive: Recursive = False,
     allow_private: AllowPrivate = False,
     device: Device = "auto",
@@ -71,9 +77,9 @@ def depth(
 ) -> None:
     """Metric depth: 16-bit PNG in millimetres and a colour picture with a scale bar in metres.
 
-    For every photo, writes NAME_depth.png (one number per pixel of the upright photo: millimetres, 0 = unknown) and
-    NAME_depth_color.png (photo beside the map). Depth above 65.535 m does not fit into the 16-bit PNG: it is 0 there,
-    with a message, and whole in NAME_depth.npy, which --npy adds.
+    For every photo, writes NAME_depth.png (one number per pixel of the upright photo: millimetres, 0 = unknown) and,
+    unless --no-color, NAME_depth_color.png (photo beside the map). Depth above 65.535 m does not fit into the 16-bit PNG:
+    it is 0 there, with a message, and whole in NAME_depth.npy, which --npy adds.
 
     For every video, writes NAME_depth_color.mp4 in the colours of one scale. After a stop, the same command goes on
     inside of the video. Results of photos below a folder lie below --out in the same way.
@@ -82,6 +88,7 @@ def depth(
     Example:
       pixio-hf depth kitchen.jpg hall.jpg --out results --npy
       pixio-hf depth holiday --recursive --glb
+      pixio-hf depth frames --no-color --batch-size 8
       pixio-hf depth walk.mp4 --batch-size 8
     """
     with plain_errors(model, extra="demo"):
@@ -95,12 +102,12 @@ def depth(
 
         from pixio_hf.depth_files import choose_storage
 
-        from .depth_task import COLOR_VIDEO, DepthTask, choose_endings
+        from .depth_task import COLOR, COLOR_VIDEO, PNG, DepthTask, choose_endings
         from .loading import identify_weights
         from .photo_loop import Outcome, begin, finish, process_jobs
         from .result_plan import rename_results
 
-        endings = choose_endings(npy=npy, npz=npz, ply=ply, glb=glb)
+        endings = choose_endings(color=color, npy=npy, npz=npz, ply=ply, glb=glb)
         plan = begin(photos, out, endings, [COLOR_VIDEO], recursive, overwrite, skip_existing)
         if not plan.jobs:
             finish(plan, Outcome())
@@ -116,9 +123,9 @@ def depth(
             tqdm.write(note, file=sys.stderr)
         settings = {**identify_weights(model), "window": window, "dtype": dtype}
         task = DepthTask(loaded, endings, size, fov, frames, batch_size, allow_private, settings)
-        if len(endings) > 2 and not frames and any(job.source.is_video for job in plan.jobs):
+        if {*endings} - {PNG, COLOR} and not frames and any(job.source.is_video for job in plan.jobs):
             tqdm.write("Videos get their colour video only; --frames also writes the numbers.", file=sys.stderr)
-        outcome = process_jobs(plan.jobs, task, batch_size)
+        outcome = process_jobs(plan.jobs, task, batch_size, num_workers)
     finish(plan, outcome)
 
 

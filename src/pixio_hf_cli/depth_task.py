@@ -37,10 +37,12 @@ NUM_SCALE_FRAMES = 24
 Writers = list[tuple[Path, Callable[[Path], object]]]
 
 
-def choose_endings(npy: bool = False, npz: bool = False, ply: bool = False, glb: bool = False) -> list[str]:
+def choose_endings(
+    color: bool = True, npy: bool = False, npz: bool = False, ply: bool = False, glb: bool = False
+) -> list[str]:
     """What the names of a photo's results end in."""
-    wanted = ((NPY, npy), (NPZ, npz), (PLY, ply), (GLB, glb))
-    return [PNG, COLOR, *(ending for ending, is_wanted in wanted if is_wanted)]
+    wanted = ((COLOR, color), (NPY, npy), (NPZ, npz), (PLY, ply), (GLB, glb))
+    return [PNG, *(ending for ending, is_wanted in wanted if is_wanted)]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class DepthTask:
     allow_private: bool
     settings: Mapping[str, Any]
     title: str = "depth"
+
+    @property
+    def predicts_in_parallel(self) -> bool:
+        """Whether several threads may predict at once."""
+        return self.loaded.predicts_in_parallel
 
     @property
     def storage(self) -> DepthStorage:
@@ -95,9 +102,11 @@ class DepthTask:
         """Write all files of a photo: one that fails does not stop the others."""
         targets, name = photo.job.targets, photo.job.source.shown
         writers = self.write_numbers(targets, photo.pixels, result, photo.focal)
-        drawn = photo.shrink()
-        draw = draw_depth if self.storage.is_metric else draw_relative_depth
-        write_all([*writers, (targets[COLOR], lambda path: write_bytes(path, draw(drawn, result)))])
+        if COLOR in targets:
+            drawn = photo.shrink()
+            draw = draw_depth if self.storage.is_metric else draw_relative_depth
+            writers.append((targets[COLOR], lambda path: write_bytes(path, draw(drawn, result))))
+        write_all(writers)
         if photo.focal is not None and self.fov is None:
             tell(f"{name}: focal length {photo.focal.pixels:.0f} pixels, {photo.focal.origin}.")
         if message := self.storage.describe_lost(result):

@@ -15,6 +15,7 @@ from .options import (
     Device,
     Dtype,
     ModelName,
+    NumWorkers,
     OutputFolder,
     Overwrite,
     Photos,
@@ -37,6 +38,7 @@ def features(
         int, typer.Option(metavar="N", help="Short side in pixels the model sees; larger: a finer picture.")
     ] = 448,
     batch_size: BatchSize = 1,
+    num_workers: NumWorkers = 2,
     recursive: Recursive = False,
     allow_private: AllowPrivate = False,
     device: Device = "auto",
@@ -72,7 +74,7 @@ def features(
         check_side(size, load_config(source).patch_size, "--size")
         loaded = load_model(PixioModel, source, device, dtype, "encoder")
         settings = {**identify_weights(model), "dtype": dtype, "size": size}
-        outcome = color_jobs(plan, loaded, size, batch_size, allow_private, settings)
+        outcome = color_jobs(plan, loaded, size, batch_size, num_workers, allow_private, settings)
     finish(plan, outcome)
 
 

@@ -37,10 +37,11 @@ def color_jobs(
     loaded: LoadedModel,
     size: int,
     batch_size: int,
+    num_workers: int,
     allow_private: bool,
     settings: Mapping[str, Any],
 ) -> Outcome:
-    """Find the colours of all photos and videos together, then draw each of them.
+    """Find the colours of all photos and videos together, then draw each of them, with workers.
 
     Those whose results exist count for the colours, too: a second call that skips them draws the rest in the same ones.
     """
@@ -62,7 +63,8 @@ def color_jobs(
         colors = find_colors(seeing.samples)
         drawing = DrawTask(seeing, colors, settings)
         failed = {shown for shown, _ in outcome.failures}
-        drawn = process_jobs([job for job in plan.jobs if job.source.shown not in failed], drawing, batch_size)
+        to_draw = [job for job in plan.jobs if job.source.shown not in failed]
+        drawn = process_jobs(to_draw, drawing, batch_size, num_workers)
     return Outcome(drawn.num_done, outcome.failures + drawn.failures, drawn.is_stopped)
 
 
@@ -92,6 +94,8 @@ class EncodeTask:
     tokens: dict[str, Tensor] = field(default_factory=dict)
     num_bytes: int = 0
     title: str = "features"
+    predicts_in_parallel: bool = False
+    """Colours depend on the order in which tokens are kept, so that there is only one thread."""
 
     def read(self, job: Job) -> LoadedPhoto:
         """Pixels of a photo; one at an address is fetched once."""
@@ -140,6 +144,11 @@ class DrawTask:
     colors: FeatureColors
     settings: Mapping[str, Any]
     title: str = "pictures"
+
+    @property
+    def predicts_in_parallel(self) -> bool:
+        """Whether several threads may predict at once."""
+        return self.seeing.loaded.predicts_in_parallel
 
     def read(self, job: Job) -> LoadedPhoto:
         """Pixels of a photo."""

@@ -25,6 +25,14 @@ class LoadedModel(NamedTuple):
     processor: Any
     device: torch.device
 
+    @property
+    def predicts_in_parallel(self) -> bool:
+        """Whether several threads may predict at once, and gain by it: torch on a CPU.
+
+        A GPU and the runtimes of exported models work on one batch with all they have.
+        """
+        return isinstance(self.model, torch.nn.Module) and self.device.type == "cpu"
+
 
 def load_config(source: str) -> PixioConfig:
     """Configuration of a checkpoint.

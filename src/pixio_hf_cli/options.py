@@ -43,6 +43,15 @@ Dtype = Annotated[Literal["float32", "bfloat16"], typer.Option("--dtype", help="
 BatchSize = Annotated[
     int, typer.Option("--batch-size", metavar="N", min=1, help="Images, or windows of them, computed at once.")
 ]
+NumWorkers = Annotated[
+    int,
+    typer.Option(
+        "--num-workers",
+        metavar="N",
+        min=0,
+        help="Batches of photos read, computed and written at once; 0: one after the other, in the least memory.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn at random.")]
 
 # Of `depth`, `features` and `reconstruct`: what the model sees of a photo.

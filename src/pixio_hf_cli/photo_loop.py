@@ -3,10 +3,13 @@
 
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +23,7 @@ from pixio_hf.photo_sources import find_sources
 from pixio_hf.video_writing import Draw, WrittenVideo, draw_video
 from pixio_hf.visualization.panels import shrink_photo
 
+from .crew import Crew, open_crew
 from .early_checks import show_name
 from .photo_fitting import read_pixels
 from .result_plan import Job, ResultPlan, plan_results
@@ -50,11 +54,19 @@ def open_source(job: Job, allow_private: bool) -> Iterator[tuple[np.ndarray, PIL
 
 
 class PhotoTask(Protocol):
-    """What a command does with photos and videos; any of its functions may raise for a photo, which stops no other."""
+    """What a command does with photos and videos; any of its functions may raise for a photo, which stops no other.
+
+    With workers, reading and writing are called in several threads at once.
+    """
 
     @property
     def title(self) -> str:
         """What the progress bar calls it."""
+        ...
+
+    @property
+    def predicts_in_parallel(self) -> bool:
+        """Whether several threads may predict at once, and gain by it."""
         ...
 
     def read(self, job: Job) -> LoadedPhoto:
@@ -87,83 +99,117 @@ class Outcome:
     is_stopped: bool = False
 
 
-def process_jobs(jobs: Sequence[Job], task: PhotoTask, batch_size: int = 1) -> Outcome:
+def process_jobs(jobs: Sequence[Job], task: PhotoTask, batch_size: int = 1, num_workers: int = 0) -> Outcome:
     """Process every photo and video with a progress bar; those that fail, for whatever reason, stop no other.
 
-    Photos that follow each other and belong to one group are computed at once, up to `batch_size` of them. No more than
-    these are held in memory.
+    Photos that follow each other and belong to one group are computed at once, up to `batch_size` of them. With workers,
+    this many batches are on their way at once, and the photos of another one are read meanwhile; no more are held in
+    memory.
     """
     options: dict[str, Any] = {"disable": True} if len(jobs) == 1 else {}  # else as --quiet and the environment say
     with warnings.catch_warnings(), tqdm(total=len(jobs), desc=task.title, unit="photo", **options) as bar:
         # Cameras of 100 megapixels exist; what is beyond Pillow's limit is an error all the same.
         warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-        loop = _Loop(task, batch_size, bar)
-        try:
-            for job in jobs:
-                if job.source.is_video:
-                    loop.compute()
-                    loop.attempt(job, lambda job=job: task.write_video(job))
-                else:
-                    loop.add(job)
-            loop.compute()
-        except KeyboardInterrupt:
-            loop.outcome.is_stopped = True
-    return loop.outcome
+        with open_crew(num_workers if len(jobs) > batch_size else 0, task.predicts_in_parallel) as crew:
+            return _Loop(jobs, task, batch_size, crew, bar).run()
 
 
 class _Loop:
-    """Photos that wait for being computed at once, and what became of those before."""
+    """Photos that are read, that wait for being computed at once, and what became of those before."""
 
-    def __init__(self, task: PhotoTask, batch_size: int, bar: Any) -> None:
-        self.task, self.batch_size, self.bar = task, batch_size, bar
-        self.outcome = Outcome()
+    def __init__(self, jobs: Sequence[Job], task: PhotoTask, batch_size: int, crew: Crew, bar: Any) -> None:
+        self.jobs, self.task, self.batch_size, self.crew, self.bar = jobs, task, batch_size, crew, bar
+        self.num_done, self.is_stopped = 0, False
+        self._failures: dict[int, tuple[str, str]] = {}
+        self._order = {id(job): number for number, job in enumerate(jobs)}
+        self._coming: deque[tuple[Job, Future[LoadedPhoto]]] = deque()
         self._waiting: list[LoadedPhoto] = []
         self._group: Hashable = None
+        self._counting = Lock()
 
-    def add(self, job: Job) -> None:
-        """Read a photo; compute those that wait where it belongs to another group, or where they are enough."""
+    def run(self) -> Outcome:
+        """Everything in order; Ctrl-C ends it between two photos."""
+        ahead = self.batch_size if self.crew.num_workers else 0
+        try:
+            for job in self.jobs:
+                if job.source.is_video:
+                    self._settle()
+                    self._attempt(job, lambda job=job: self.task.write_video(job))
+                    continue
+                self._coming.append((job, self.crew.read(self.task.read, job)))
+                if len(self._coming) > ahead:
+                    self._add(*self._coming.popleft())
+            self._settle()
+        except KeyboardInterrupt:
+            self.is_stopped = True
+            self.crew.dismiss()
+        failures = [failure for _, failure in sorted(self._failures.items())]
+        return Outcome(self.num_done, failures, self.is_stopped)
 
-        def read() -> None:
-            photo = self.task.read(job)
+    def _settle(self) -> None:
+        """Bring to an end what is on its way."""
+        while self._coming:
+            self._add(*self._coming.popleft())
+        self._compute()
+        self.crew.wait()
+
+    def _add(self, job: Job, coming: "Future[LoadedPhoto]") -> None:
+        """Take a photo; compute those that wait where it belongs to another group, or where they are enough."""
+
+        def take() -> None:
+            photo = coming.result()
             group = self.task.group(photo)
             if self._waiting and (group is None or group != self._group):
-                self.compute()
+                self._compute()
             self._waiting.append(photo)
             self._group = group
 
-        self.attempt(job, read, is_last=False)
+        self._attempt(job, take, is_last=False)
         if self._waiting and (len(self._waiting) >= self.batch_size or self._group is None):
-            self.compute()
+            self._compute()
 
-    def compute(self) -> None:
-        """Predict and write what waits; if that fails as a whole, each photo by itself."""
+    def _compute(self) -> None:
+        """Have those that wait computed and written."""
+        photos, self._waiting = self._waiting, []
+        if photos:
+            self.crew.compute(self._finish, photos)
+
+    def _finish(self, photos: list[LoadedPhoto]) -> None:
+        """Predict and write photos; if that fails as a whole, each by itself."""
         results: list[Any] = []
-        if len(self._waiting) > 1:
+        if len(photos) > 1:
             # Too much at once, or one of them spoils the others: the single ones will tell.
             with suppress(Exception):
-                results = list(self.task.predict(self._waiting))
-        while self._waiting:
-            photo = self._waiting.pop(0)
+                results = self._predict(photos)
+        while photos and not self.is_stopped:
+            photo = photos.pop(0)
             predicted = [results.pop(0)] if results else []
-            self.attempt(photo.job, lambda photo=photo, predicted=predicted: self._finish(photo, predicted))
+            self._attempt(photo.job, lambda photo=photo, predicted=predicted: self._write(photo, predicted))
 
-    def _finish(self, photo: LoadedPhoto, predicted: list[Any]) -> None:
-        predicted = predicted or list(self.task.predict([photo]))
+    def _write(self, photo: LoadedPhoto, predicted: list[Any]) -> None:
+        predicted = predicted or self._predict([photo])
         self.task.write(photo, predicted.pop())
 
-    def attempt(self, job: Job, work: Callable[[], object], is_last: bool = True) -> None:
+    def _predict(self, photos: Sequence[LoadedPhoto]) -> list[Any]:
+        with self.crew.predicting:
+            return list(self.task.predict(photos))
+
+    def _attempt(self, job: Job, work: Callable[[], object], is_last: bool = True) -> None:
         """Do something for a photo or video and note how it went; with is_last=False only a failure is its end."""
+        message = None
         try:
             work()
         except Exception as error:  # no error of one photo may stop the others
             known = isinstance(error, ValueError | OSError | torch.OutOfMemoryError)
             message = str(error) if known else f"{type(error).__name__}: {error}"
-            self.outcome.failures.append((job.source.shown, message))
-        else:
-            if not is_last:
-                return
-            self.outcome.num_done += 1
-        self.bar.update()
+        if message is None and not is_last:
+            return
+        with self._counting:
+            if message is None:
+                self.num_done += 1
+            else:
+                self._failures[self._order[id(job)]] = job.source.shown, message
+            self.bar.update()
 
 
 def write_video(job: Job, draw: Draw, settings: Mapping[str, Any], batch_size: int) -> WrittenVideo:

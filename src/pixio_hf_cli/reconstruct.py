@@ -15,6 +15,7 @@ from .options import (
     Device,
     Dtype,
     ModelName,
+    NumWorkers,
     OutputFolder,
     Overwrite,
     Photos,
@@ -50,6 +51,7 @@ def reconstruct(
         typer.Option(metavar="N", help="Side of the square it is resized to [default: the model's native size]."),
     ] = None,
     batch_size: BatchSize = 1,
+    num_workers: NumWorkers = 2,
     recursive: Recursive = False,
     allow_private: AllowPrivate = False,
     device: Device = "auto",
@@ -85,7 +87,7 @@ def reconstruct(
             "mask_grid_size": mask_grid_size,
         }
         task = ReconstructTask(loaded, seed, size, batch_size, allow_private, settings)
-        outcome = process_jobs(plan.jobs, task, batch_size)
+        outcome = process_jobs(plan.jobs, task, batch_size, num_workers)
     finish(plan, outcome)
 
 

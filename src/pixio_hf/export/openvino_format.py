@@ -6,6 +6,7 @@ optimum-intel would do both for many models, but holds transformers below the re
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import local
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ class OpenVinoSession:
         if num_threads is not None:
             settings["INFERENCE_NUM_THREADS"] = num_threads
         try:
+            self._of_thread = local()
             self.model = openvino.Core().compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
             raise ValueError(
@@ -87,8 +89,11 @@ class OpenVinoSession:
 
     def run(self, pixel_values: Tensor) -> list[Tensor]:
         """float32 images to the model's tensors."""
+        # One for each thread: a request takes one batch at a time, and refuses others meanwhile.
+        if not hasattr(self._of_thread, "request"):
+            self._of_thread.request = self.model.create_infer_request()
         # Copies: OpenVINO's own memory is written again by the next call.
-        return [torch.tensor(output) for output in self.model(pixel_values.numpy()).values()]
+        return [torch.tensor(output) for output in self._of_thread.request.infer(pixel_values.numpy()).values()]
 
 
 def open_session(path: Path, dtype: str, num_threads: int | None = None) -> OpenVinoSession:

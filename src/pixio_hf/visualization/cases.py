@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..shown_text import plot_text
-from .panels import make_figure
+from .figures import make_figure
 
 ROW_WIDTH = 14.0  # inches
 ROW_TEXT = 0.6  # inches for the title above a row and the names below it

@@ -11,7 +11,7 @@ from typing import Any
 from ..files import write_bytes
 from ..model_cards.trained_card import TrainingRun, write_trained_card
 from ..training.run_log import RunLog
-from .panels import make_figure
+from .figures import make_figure
 
 Curve = Sequence[tuple[float, float]]
 

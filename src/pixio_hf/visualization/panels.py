@@ -1,7 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Drawing: panels in a row or a table, depth in colours with a scale bar in metres. Pixels in, PNG bytes out."""
 
-import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ..depth_files import stretch
 from ..label_maps import resize_nearest
 from ..shown_text import plot_text
 from .color_maps import color_values
+from .figures import drawing, encode_png, make_figure, render_figure
 
 DEPTH_COLORS = "Spectral"  # near = red, far = blue
 DPI = 144
@@ -154,20 +154,21 @@ def draw_page(rows: Sequence[Row], page_width: float, heading: str = "", small_p
     row_heights = [height + row.extra_height() for height, row in zip(panel_heights, rows, strict=True)]
     head_room, foot_room = HEADING_HEIGHT if heading else 0.0, LINE_HEIGHT * len(lines) + (0.1 if lines else 0.0)
     page_height = 2 * MARGIN + head_room + sum(row_heights) + GAP * (len(rows) - 1) + foot_room
-    figure = make_figure(figsize=(page_width, page_height), dpi=DPI, facecolor="white")
-    page = _Page(figure, page_width, page_height)
-    top = page_height - MARGIN
-    if heading:
-        page.write(MARGIN, top - 0.24, heading, 15, weight="bold")
-        top -= head_room
-    for row, panel_height, row_height in zip(rows, panel_heights, row_heights, strict=True):
-        _draw_panels(page, row, top, panel_height)
-        top -= row_height + GAP
-    for line, text in enumerate(lines):
-        page.write(MARGIN, MARGIN + LINE_HEIGHT * (len(lines) - 1 - line), text, 7.5, PALE)
-    buffer = io.BytesIO()
-    page.figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    size = (page_width, page_height)
+    with drawing:
+        figure = make_figure(figsize=size, dpi=DPI, facecolor="white")
+        page = _Page(figure, *size)
+        top = page_height - MARGIN
+        if heading:
+            page.write(MARGIN, top - 0.24, heading, 15, weight="bold")
+            top -= head_room
+        for row, panel_height, row_height in zip(rows, panel_heights, row_heights, strict=True):
+            _draw_panels(page, row, top, panel_height)
+            top -= row_height + GAP
+        for line, text in enumerate(lines):
+            page.write(MARGIN, MARGIN + LINE_HEIGHT * (len(lines) - 1 - line), text, 7.5, PALE)
+        pixels = render_figure(figure)
+    return encode_png(pixels, DPI)
 
 
 @dataclass(frozen=True)
@@ -234,15 +235,3 @@ def draw_scale_bar(axes: Any, depth_range: tuple[float, float]) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(min(6, max(1, int(height / 0.2)))))
     axes.tick_params(labelsize=8, colors=INK, length=2.5, pad=2)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} m")
-
-
-def make_figure(**options: Any) -> Any:
-    """A figure of matplotlib that draws into files, whatever the screen. ValueError where it is not installed."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ValueError("Pictures need matplotlib: pip install 'pixio-hf[demo]'.") from error
-    figure = Figure(**options)
-    FigureCanvasAgg(figure)
-    return figure

@@ -10,7 +10,8 @@ import numpy as np
 import PIL.Image
 
 from .color_maps import color_values
-from .panels import DEPTH_COLORS, STACKED_ASPECT, draw_scale_bar, make_figure
+from .figures import make_figure, render_figure
+from .panels import DEPTH_COLORS, STACKED_ASPECT, draw_scale_bar
 
 LARGEST = (1080, 1920)
 """Height and width that all panels together have at most, without the scale bar."""
@@ -76,9 +77,7 @@ def draw_bar(depth_range: tuple[float, float], height: int) -> np.ndarray:
     for spine in axes.spines.values():
         spine.set_visible(False)
     draw_scale_bar(axes, depth_range)
-    figure.canvas.draw()
-    drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3]
-    return _scale(drawn, height, BAR_WIDTH)  # rounding can make it a pixel smaller
+    return _scale(render_figure(figure), height, BAR_WIDTH)  # rounding can make it a pixel smaller
 
 
 def _scale(picture: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from pixio_hf.bundled import find_checkpoint, list_short_names
 from pixio_hf.configuration_pixio import PixioConfig
 from pixio_hf.depth_files import describe_unknown, to_millimetres, write_npy
 from pixio_hf.files import write_bytes
-from pixio_hf.photo_sources import PhotoSource, find_sources
+from pixio_hf.photo_sources import find_sources
 from pixio_hf.visualization.features import color_features, upscale_colors
 from pixio_hf.visualization.panels import (
     DPI,
@@ -40,8 +40,7 @@ from pixio_hf_cli.early_checks import check_inputs
 from pixio_hf_cli.info import describe_choices, name_part
 from pixio_hf_cli.loading import choose_device
 from pixio_hf_cli.photo_fitting import load_photo, scaled_size
-from pixio_hf_cli.photo_loop import LoadedPhoto, process_jobs
-from pixio_hf_cli.result_plan import Job, plan_results
+from pixio_hf_cli.result_plan import plan_results
 
 COMMANDS = ("depth", "reconstruct", "features", "info", "demo")
 
@@ -122,72 +121,6 @@ def test_interrupted_write_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch
         write_bytes(target, b"new")
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_one_bad_photo_does_not_stop_the_others():
-    task = NamesTask()
-    outcome = process_jobs(make_jobs("a", "bad", "worse", "c"), task)
-    assert outcome.failures == [("bad", "truncated"), ("worse", "RuntimeError: allocator")]
-    assert outcome.num_done == 2
-    assert task.done == ["a", "c"]
-
-
-def test_photos_of_one_group_are_computed_at_once_and_a_batch_that_fails_one_by_one():
-    task = NamesTask()
-    outcome = process_jobs(make_jobs("a", "b", "c", "D", "E", "f", "bad", "g", "1", "2"), task, batch_size=2)
-    assert task.batches == ["ab", "c", "DE", "fg", "1", "2"]
-    assert task.done == ["a", "b", "c", "D", "E", "f", "g", "1", "2"]
-    assert outcome.failures == [("bad", "truncated")]
-    task = NamesTask()
-    outcome = process_jobs(make_jobs("a", "worse", "b"), task, batch_size=3)
-    assert task.batches == ["aworseb", "a", "worse", "b"]
-    assert task.done == ["a", "b"]
-    assert outcome.failures == [("worse", "RuntimeError: allocator")]
-
-
-def test_ctrl_c_ends_the_loop_and_is_told():
-    task = NamesTask()
-    outcome = process_jobs(make_jobs("a", "stop", "b"), task)
-    assert outcome.is_stopped
-    assert task.done == ["a"]
-
-
-def make_jobs(*names: str) -> list[Job]:
-    return [Job(PhotoSource(name, name), {}) for name in names]
-
-
-class NamesTask:
-    """Names instead of pictures: upper and lower case are groups, numbers have none, some fail."""
-
-    title = "test"
-
-    def __init__(self):
-        self.done, self.batches = [], []
-
-    def read(self, job):
-        if job.source.place == "bad":
-            raise ValueError("truncated")
-        return LoadedPhoto(job, np.zeros((3, 1, 1), np.uint8))
-
-    def group(self, photo):
-        name = photo.job.source.place
-        return None if name.isdigit() else name.isupper()
-
-    def predict(self, photos):
-        names = [photo.job.source.place for photo in photos]
-        self.batches.append("".join(names))
-        if "worse" in names:
-            raise RuntimeError("allocator")
-        if "stop" in names:
-            raise KeyboardInterrupt
-        return names
-
-    def write(self, photo, result):
-        assert result == photo.job.source.place
-        self.done.append(result)
-
-    def write_video(self, job):
-        raise AssertionError("there is no video")
 
 
 def test_photos_of_floats_are_refused(tmp_path):

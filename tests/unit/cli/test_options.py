@@ -16,6 +16,7 @@ OWN_MEANING = {
     "--data": {"evaluate scene"},  # scenes
     "--cache-dir": {"evaluate scene"},  # views and what they have in common
     "--num-scenes": {"demo"},  # a few, to look at
+    "--num-workers": {"compare"},  # processes that read images
     "--num-views": {"compare"},  # with --task scene only
     "--task": {"check-data", "export"},  # layouts, and kinds of models
     "--size": {"features", "reconstruct"},  # a default of its own, and a square
@@ -53,8 +54,8 @@ def test_every_folder_of_results_has_both_names(command):
 
 
 def test_the_three_commands_of_photos_take_the_same():
-    shared = {"--out", "--model", "--batch-size", "--recursive", "--allow-private-addresses", "--overwrite",
-              "--skip-existing", "--device", "--dtype", "--size"}  # fmt: skip
+    shared = {"--out", "--model", "--batch-size", "--num-workers", "--recursive", "--allow-private-addresses",
+              "--overwrite", "--skip-existing", "--device", "--dtype", "--size"}  # fmt: skip
     for name, command in list_commands():
         if name in ("depth", "features", "reconstruct"):
             assert shared <= {option for parameter in command.params for option in parameter.opts}

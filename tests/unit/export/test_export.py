@@ -1,6 +1,7 @@
 """Exports of tiny models: torch's numbers in every runtime, for other batches and sizes, in pipeline and command."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,20 @@ def test_the_command_takes_it(exported: Path, tmp_path: Path) -> None:
         app, ["depth", str(photo), "--out", str(tmp_path / "out2"), "--model", str(exported), "--dtype", "bfloat16"]
     )
     assert refused.exit_code == 2
+
+
+@pytest.mark.parametrize("format", ["openvino", "onnx", "torch"])
+def test_threads_do_not_disturb_each_other(depth_folder: Path, exported: Path, tmp_path: Path, format: str) -> None:
+    if format != "openvino":
+        export_model(depth_folder, tmp_path / "made", format=format)
+        exported = tmp_path / "made"
+    model = PixioExportedModel.from_pretrained(exported)
+    batches = [random_images(2, 64, 64, seed=seed) for seed in range(12)]
+    expected = [model(batch).predicted_depth for batch in batches]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda batch: model(batch).predicted_depth, batches))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_shapes_that_it_cannot_take_are_refused(exported: Path) -> None:
