@@ -4,6 +4,7 @@
 import re
 import subprocess
 import sys
+from ctypes.util import find_library
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,10 @@ WITH_DEVICE = ("attention.py", "encode.py", "depth_evaluation.py", "pretraining_
             ["deployment.torch.bfloat16", "deployment.transformers.float32", "deployment.openvino.float32"],
         ),
         ("throughput.py --num_photos 6 --batch_size 3 --rounds 1 --side 512", ["throughput.folder"]),
+        (
+            "throughput.py --num_photos 4 --batch_size 2 --rounds 1 --side 512 --dtype bfloat16 --one_core",
+            ["throughput.folder"],
+        ),
         ("command_start.py --rounds 1 --clock cpu", ["command_start"]),
         (
             "attention.py --preset pixio-tiny --batch_size 1 --rounds 1",
@@ -62,3 +67,16 @@ def test_ratios_come_last_and_have_their_names(command: str, names: list[str]) -
     ratios = [re.fullmatch(r"ratio (\S+): (\d+\.\d\d)", line) for line in lines]
     assert [ratio and ratio[1] for ratio in ratios] == names
     assert all(float(ratio[2]) > 0 for ratio in ratios if ratio)
+
+
+@pytest.mark.slow
+def test_allocators_are_compared_where_there_is_another_one() -> None:
+    run = subprocess.run(
+        [sys.executable, BENCHMARKS / "allocator.py", "--rounds", "1"], capture_output=True, text=True, timeout=500
+    )
+    assert run.returncode == 0, run.stderr
+    if find_library("tcmalloc_minimal") is None:
+        assert run.stdout.startswith("Not measured: there is no tcmalloc here")
+        return
+    names = re.findall(r"^ratio allocator\.(\S+): \d+\.\d\d$", run.stdout, flags=re.MULTILINE)
+    assert names == ["vitmae", "as_mae", "eager"]
