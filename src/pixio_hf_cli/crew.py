@@ -31,21 +31,21 @@ class Crew:
     def compute(self, work: Callable[..., Any], *args: Any) -> None:
         """Begin to work on a batch, as soon as a worker is free; errors of batches before are raised."""
         while len(self._running) >= max(1, self.num_workers):
-            self._collect(FIRST_COMPLETED)
+            self._collect()
         self._running.add(self._workers.submit(work, *args))
 
     def wait(self) -> None:
         """Until nothing is worked on any more."""
         while self._running:
-            self._collect(FIRST_COMPLETED)
+            self._collect()
 
     def dismiss(self) -> None:
         """Drop what was not begun, and wait for the rest."""
         for executor in (self._readers, self._workers):
             executor.shutdown(cancel_futures=True)
 
-    def _collect(self, return_when: str) -> None:
-        done, self._running = wait(self._running, return_when=return_when)
+    def _collect(self) -> None:
+        done, self._running = wait(self._running, return_when=FIRST_COMPLETED)
         for future in done:
             future.result()
 

@@ -140,9 +140,11 @@ class _Loop:
                 if len(self._coming) > ahead:
                     self._add(*self._coming.popleft())
             self._settle()
-        except KeyboardInterrupt:
+        except BaseException as error:
             self.is_stopped = True
             self.crew.dismiss()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
         failures = [failure for _, failure in sorted(self._failures.items())]
         return Outcome(self.num_done, failures, self.is_stopped)
 

@@ -65,30 +65,6 @@ def test_depth_equals_the_pipeline(models, photo, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "photo_depth.npy"), np.asarray(predicted).squeeze(), atol=1e-4)
 
 
-def test_workers_and_batches_change_no_file(models, photo, tmp_path):
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for turn in range(7):
-        # Two shapes, so that there are batches of several groups.
-        PIL.Image.open(photo).rotate(10 * turn).crop((0, 0, 90, 60 - 20 * (turn // 5))).save(photos / f"{turn}.png")
-    alone, together = tmp_path / "alone", tmp_path / "together"
-    for out, options in ((alone, ("--num-workers", 0)), (together, ("--num-workers", 3, "--batch-size", 2))):
-        assert "7 of 7 photos done" in run(
-            "depth", photos, "--out", out, "--npy", "--model", models["depth"], *options
-        )
-    assert sorted(path.name for path in alone.iterdir()) == sorted(path.name for path in together.iterdir())
-    for path in alone.glob("*.npy"):
-        np.testing.assert_allclose(np.load(path), np.load(together / path.name), atol=1e-5)
-    for path in alone.glob("*_color.png"):
-        one, other = (np.asarray(PIL.Image.open(folder / path.name), np.int16) for folder in (alone, together))
-        assert np.abs(one - other).mean() < 0.1, path.name
-
-
-def test_a_folder_without_colour_pictures(models, photo, tmp_path):
-    run("depth", photo, "--out", tmp_path / "out", "--model", models["depth"], "--no-color", "--npy")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["photo_depth.npy", "photo_depth.png"]
-
-
 def test_windows_see_the_photo_s_own_size(models, photo, tmp_path):
     run("depth", photo, "--out", tmp_path, "--npy", "--model", models["depth"], "--window", 32)
     config = PixioConfig.from_pretrained(models["depth"])
