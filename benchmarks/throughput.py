@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--model", default="pixio-tiny-depth")
     parser.add_argument("--export", help="an exported folder of that model, to run ours with")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"), help="of torch, in both")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--num_photos", type=int, default=64)
     parser.add_argument("--side", type=int, default=1024, help="width of the photos in pixels")
     parser.add_argument("--batch_size", type=int, default=8)
@@ -98,7 +99,7 @@ def main() -> None:
     if args.one_core:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         torch.set_num_threads(1)
-    loaded = load_depth_model(args.export or args.model, "cpu", "float32" if args.export else args.dtype)
+    loaded = load_depth_model(args.export or args.model, args.device, "float32" if args.export else args.dtype)
     task = DepthTask(loaded, choose_endings(color=False), None, None, False, args.batch_size, False, {})
     model = PixioForDepthEstimation.from_pretrained(args.model, dtype=args.dtype).eval()
     with tempfile.TemporaryDirectory() as temporary:
@@ -108,7 +109,7 @@ def main() -> None:
         height, width = seen_size(loaded, task.read(jobs[0]).pixels) or (args.side * 3 // 4, args.side)
         size = {"height": height, "width": width}
         processor = PixioImageProcessor.from_pretrained(args.model, size=size, keep_aspect_ratio=False)
-        plain = pipeline("depth-estimation", model=model, image_processor=processor, device="cpu")
+        plain = pipeline("depth-estimation", model=model, image_processor=processor, device=args.device)
         runs: dict[str, Callable[[], Any]] = {
             "transformers' pipeline": lambda: run_pipeline(plain, photos, folder, args.batch_size),
             "ours": lambda: run_ours(jobs, task, args.num_workers),
@@ -119,10 +120,10 @@ def main() -> None:
                 seconds[name].append(measure(run))
         parts = measure_parts(task, jobs[: args.batch_size])
     medians = {name: statistics.median(values) for name, values in seconds.items()}
+    what = args.export or f"{args.model} in {args.dtype} on {args.device}"
     print(
-        f"{args.export or f'{args.model} in {args.dtype}'}, {args.num_photos} JPEGs of {args.side} x {args.side * 3 // 4}"
-        f" seen at {width} x {height}, batches of {args.batch_size}, {args.num_workers} workers,"
-        f" {torch.get_num_threads()} threads, torch {torch.__version__}"
+        f"{what}, {args.num_photos} JPEGs of {args.side} x {args.side * 3 // 4} seen at {width} x {height}, batches of"
+        f" {args.batch_size}, {args.num_workers} workers, {torch.get_num_threads()} threads, torch {torch.__version__}"
     )
     for name, median in medians.items():
         print(f"{name}: {args.num_photos / median:.2f} images/s")

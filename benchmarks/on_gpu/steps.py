@@ -116,6 +116,13 @@ STEPS = (
         r"views, |each further",
     ),
     Step(
+        "a folder of photos, pixio-tiny-depth",
+        "benchmarks/throughput.py --device {device} --num_photos 128 --batch_size 16 --num_workers 8",
+        "benchmarks/throughput.py --device {device} --num_photos 4 --batch_size 2 --side 256 --rounds 1",
+        60,
+        r"images/s|^reading|^writing|^the model",
+    ),
+    Step(
         "transformers' tests that use a GPU",
         "-m pytest -q -rs tests/integration/test_transformers_common.py::test_what_a_gpu_changes",
         "-m pytest -q -rs tests/integration/test_transformers_common.py::test_what_a_gpu_changes",
