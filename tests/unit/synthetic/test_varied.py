@@ -1,7 +1,6 @@
 # Copyright 2026 The pixio-hf authors. Licensed under the Apache License, Version 2.0.
 """Version 2 of the synthetic scenes, what it adds to the renderer, and that version 1 stays what it was."""
 
-import hashlib
 import io
 import math
 from dataclasses import replace
@@ -21,38 +20,40 @@ from pixio_hf.synthetic.solids import box, cylinder
 from pixio_hf.synthetic.varied.arrangement import clear_view, distance_to, lay_down
 from tests.unit.synthetic.test_scenes import CAMERA, GRAY, SIZE, depth_of, make_scene, rays
 
-# The first 64 bits of SHA-256 of depth of 64 x 64 pixels, and the mean of the pictures, whose last digits may depend on the
-# processor's multiplication of matrices. A change means another version: trained models name it.
+# Mean depth in metres and mean brightness of the first scenes, 64 x 64 pixels. Numbers, no hashes: last digits depend on
+# the processor's multiplication of matrices, and a pixel at an edge may change sides. A change means another version:
+# trained models name it.
 VERSION_2 = {
-    "room": ("cef75f3de6a09060", 107.10),
-    "table": ("a3ae17190315fea7", 98.68),
-    "outdoor": ("0bdddbb2b8cf0107", 100.66),
-    "corridor": ("6d258df027bf88c8", 110.03),
-    "stairs": ("65888bcb901dd3c1", 101.83),
+    "room": ([4.75, 3.96, 4.07, 2.28, 1.48, 2.99], [103.4, 88.8, 100.8, 115.5, 99.6, 129.5]),
+    "table": ([2.05, 1.33, 0.63, 0.59, 0.93, 1.51], [108.9, 123.5, 67.0, 122.5, 87.9, 117.1]),
+    "outdoor": ([11.79, 13.14, 9.7, 6.83, 5.23, 2.99], [100.7, 82.9, 111.6, 118.8, 94.3, 125.1]),
+    "corridor": ([5.46, 1.56, 2.74, 1.92, 3.08, 1.84], [103.5, 125.1, 105.6, 90.6, 115.7, 85.0]),
+    "stairs": ([2.83, 2.93, 1.21, 3.1, 1.93, 2.51], [127.2, 72.2, 88.4, 106.3, 121.2, 78.0]),
 }
-# The same of pictures and depth, as they were before version 2.
+# The same as they were before version 2, also of scenes with several rays a pixel.
 VERSION_1 = {
-    ("room", False): ("42ef2a269fe26c15", "58bd0b151533687e"),
-    ("room", True): ("0ae00028305cae51", "8fa280350a2e4ea1"),
-    ("outdoor", False): ("d36b080e5a95210d", "a77ec3bbbd07052c"),
-    ("outdoor", True): ("2a1f4a7d04d2b463", "3e613d36c4657bd2"),
+    ("room", False): ([4.69, 3.27, 2.59, 3.44, 3.24, 3.05], [124.5, 174.1, 149.4, 173.1, 157.9, 150.3]),
+    ("room", True): ([2.58, 3.38, 3.73, 2.97], [157.5, 153.4, 181.2, 152.4]),
+    ("outdoor", False): ([8.64, 9.84, 9.44, 9.07, 8.86, 8.97], [108.0, 95.2, 119.2, 107.7, 117.8, 115.6]),
+    ("outdoor", True): ([6.96, 10.59, 9.85, 9.68], [130.0, 100.3, 117.8, 120.2]),
 }
 
 
 @pytest.mark.parametrize(("kind", "supersample"), VERSION_1)
 def test_version_1_is_what_it_was(kind, supersample):
-    seeds = range(20_000_000, 20_000_004) if supersample else range(12)
+    seeds = range(20_000_000, 20_000_004) if supersample else range(6)
     batch = render_scenes(seeds, 64, kind, supersample=supersample, version=1)
-    hashes = tuple(hashlib.sha256(part.numpy().tobytes()).hexdigest()[:16] for part in (batch.images, batch.depth))
-    assert hashes == VERSION_1[kind, supersample]
+    check_means(batch, *VERSION_1[kind, supersample])
 
 
 @pytest.mark.parametrize("kind", VERSION_2)
 def test_version_2_is_what_it_was(kind):
-    batch = render_scenes(range(12), 64, kind, version=2)
-    depth, mean = VERSION_2[kind]
-    assert hashlib.sha256(batch.depth.numpy().tobytes()).hexdigest()[:16] == depth
-    assert batch.images.float().mean() == pytest.approx(mean, abs=0.05)
+    check_means(render_scenes(range(6), 64, kind, version=2), *VERSION_2[kind])
+
+
+def check_means(batch, depth, brightness):
+    np.testing.assert_allclose(batch.depth.double().flatten(1).mean(1), depth, rtol=2e-3, atol=0.01)
+    np.testing.assert_allclose(batch.images.double().flatten(1).mean(1), brightness, atol=0.15)
 
 
 # What version 2 adds to the ray caster
