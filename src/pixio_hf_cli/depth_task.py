@@ -68,11 +68,6 @@ class DepthTask:
     title: str = "depth"
 
     @property
-    def predicts_in_parallel(self) -> bool:
-        """Whether several threads may predict at once."""
-        return self.loaded.predicts_in_parallel
-
-    @property
     def storage(self) -> DepthStorage:
         """How the model's depth goes into files."""
         return choose_storage(self.loaded.model.config)

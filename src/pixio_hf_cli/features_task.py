@@ -54,6 +54,7 @@ def color_jobs(
         outcome = Outcome()
         while order and seeing.num_bytes < MAX_TOKEN_BYTES and not outcome.is_stopped:
             chosen, order = order[: -(-len(jobs) // step)], order[-(-len(jobs) // step) :]
+            # Without workers: colours depend on the order in which tokens are kept.
             found = process_jobs(chosen, seeing, batch_size)
             skipped = {job.source.shown for job in plan.skipped}
             outcome.failures += [failure for failure in found.failures if failure[0] not in skipped]
@@ -94,8 +95,6 @@ class EncodeTask:
     tokens: dict[str, Tensor] = field(default_factory=dict)
     num_bytes: int = 0
     title: str = "features"
-    predicts_in_parallel: bool = False
-    """Colours depend on the order in which tokens are kept, so that there is only one thread."""
 
     def read(self, job: Job) -> LoadedPhoto:
         """Pixels of a photo; one at an address is fetched once."""
@@ -146,9 +145,9 @@ class DrawTask:
     title: str = "pictures"
 
     @property
-    def predicts_in_parallel(self) -> bool:
-        """Whether several threads may predict at once."""
-        return self.seeing.loaded.predicts_in_parallel
+    def loaded(self) -> LoadedModel:
+        """The model that predicts."""
+        return self.seeing.loaded
 
     def read(self, job: Job) -> LoadedPhoto:
         """Pixels of a photo."""

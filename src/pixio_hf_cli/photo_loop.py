@@ -23,10 +23,11 @@ from pixio_hf.photo_sources import find_sources
 from pixio_hf.video_writing import Draw, WrittenVideo, draw_video
 from pixio_hf.visualization.panels import shrink_photo
 
-from .crew import Crew, open_crew
 from .early_checks import show_name
+from .loading import LoadedModel
 from .photo_fitting import read_pixels
 from .result_plan import Job, ResultPlan, plan_results
+from .workers import Workers, open_workers
 
 Failures = list[tuple[str, str]]
 """What failed, as it is shown, and why."""
@@ -65,8 +66,8 @@ class PhotoTask(Protocol):
         ...
 
     @property
-    def predicts_in_parallel(self) -> bool:
-        """Whether several threads may predict at once, and gain by it."""
+    def loaded(self) -> LoadedModel:
+        """The model that predicts."""
         ...
 
     def read(self, job: Job) -> LoadedPhoto:
@@ -110,18 +111,18 @@ def process_jobs(jobs: Sequence[Job], task: PhotoTask, batch_size: int = 1, num_
     with warnings.catch_warnings(), tqdm(total=len(jobs), desc=task.title, unit="photo", **options) as bar:
         # Cameras of 100 megapixels exist; what is beyond Pillow's limit is an error all the same.
         warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-        with open_crew(num_workers if len(jobs) > batch_size else 0, task.predicts_in_parallel) as crew:
-            return _Loop(jobs, task, batch_size, crew, bar).run()
+        num_workers = num_workers if len(jobs) > batch_size else 0
+        with open_workers(num_workers, task.loaded.predicts_in_parallel) as workers:
+            return _Loop(jobs, task, batch_size, workers, bar).run()
 
 
 class _Loop:
     """Photos that are read, that wait for being computed at once, and what became of those before."""
 
-    def __init__(self, jobs: Sequence[Job], task: PhotoTask, batch_size: int, crew: Crew, bar: Any) -> None:
-        self.jobs, self.task, self.batch_size, self.crew, self.bar = jobs, task, batch_size, crew, bar
+    def __init__(self, jobs: Sequence[Job], task: PhotoTask, batch_size: int, workers: Workers, bar: Any) -> None:
+        self.jobs, self.task, self.batch_size, self.workers, self.bar = jobs, task, batch_size, workers, bar
         self.num_done, self.is_stopped = 0, False
         self._failures: dict[int, tuple[str, str]] = {}
-        self._order = {id(job): number for number, job in enumerate(jobs)}
         self._coming: deque[tuple[Job, Future[LoadedPhoto]]] = deque()
         self._waiting: list[LoadedPhoto] = []
         self._group: Hashable = None
@@ -129,23 +130,23 @@ class _Loop:
 
     def run(self) -> Outcome:
         """Everything in order; Ctrl-C ends it between two photos."""
-        ahead = self.batch_size if self.crew.num_workers else 0
+        ahead = self.batch_size if self.workers.num_workers else 0
         try:
             for job in self.jobs:
                 if job.source.is_video:
                     self._settle()
                     self._attempt(job, lambda job=job: self.task.write_video(job))
                     continue
-                self._coming.append((job, self.crew.read(self.task.read, job)))
+                self._coming.append((job, self.workers.read(self.task.read, job)))
                 if len(self._coming) > ahead:
                     self._add(*self._coming.popleft())
             self._settle()
         except BaseException as error:
             self.is_stopped = True
-            self.crew.dismiss()
+            self.workers.dismiss()
             if not isinstance(error, KeyboardInterrupt):
                 raise
-        failures = [failure for _, failure in sorted(self._failures.items())]
+        failures = [self._failures[id(job)] for job in self.jobs if id(job) in self._failures]
         return Outcome(self.num_done, failures, self.is_stopped)
 
     def _settle(self) -> None:
@@ -153,7 +154,7 @@ class _Loop:
         while self._coming:
             self._add(*self._coming.popleft())
         self._compute()
-        self.crew.wait()
+        self.workers.wait()
 
     def _add(self, job: Job, coming: "Future[LoadedPhoto]") -> None:
         """Take a photo; compute those that wait where it belongs to another group, or where they are enough."""
@@ -174,7 +175,7 @@ class _Loop:
         """Have those that wait computed and written."""
         photos, self._waiting = self._waiting, []
         if photos:
-            self.crew.compute(self._finish, photos)
+            self.workers.compute(self._finish, photos)
 
     def _finish(self, photos: list[LoadedPhoto]) -> None:
         """Predict and write photos; if that fails as a whole, each by itself."""
@@ -193,7 +194,7 @@ class _Loop:
         self.task.write(photo, predicted.pop())
 
     def _predict(self, photos: Sequence[LoadedPhoto]) -> list[Any]:
-        with self.crew.predicting:
+        with self.workers.predicting:
             return list(self.task.predict(photos))
 
     def _attempt(self, job: Job, work: Callable[[], object], is_last: bool = True) -> None:
@@ -210,7 +211,7 @@ class _Loop:
             if message is None:
                 self.num_done += 1
             else:
-                self._failures[self._order[id(job)]] = job.source.shown, message
+                self._failures[id(job)] = job.source.shown, message
             self.bar.update()
 
 

@@ -38,11 +38,6 @@ class ReconstructTask:
     settings: Mapping[str, Any]
     title: str = "reconstruct"
 
-    @property
-    def predicts_in_parallel(self) -> bool:
-        """Whether several threads may predict at once."""
-        return self.loaded.predicts_in_parallel
-
     def read(self, job: Job) -> LoadedPhoto:
         """Pixels of a photo."""
         with open_source(job, self.allow_private) as (pixels, _):

@@ -78,8 +78,8 @@ class OpenVinoSession:
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision[dtype]} if dtype in precision else {}
         if num_threads is not None:
             settings["INFERENCE_NUM_THREADS"] = num_threads
+        self._of_thread = local()
         try:
-            self._of_thread = local()
             self.model = openvino.Core().compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
             raise ValueError(

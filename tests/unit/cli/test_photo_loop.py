@@ -3,6 +3,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ class NamesTask:
     title = "test"
 
     def __init__(self, predicts_in_parallel=True, seconds_to_predict=0.0, seconds_to_write=0.0):
-        self.predicts_in_parallel = predicts_in_parallel
+        self.loaded = SimpleNamespace(predicts_in_parallel=predicts_in_parallel)
         self.seconds_to_predict, self.seconds_to_write = seconds_to_predict, seconds_to_write
         self.done, self.batches, self.threads = [], [], set()
         self.most_at_once = self.num_at_once = self.most_held = self.num_held = 0

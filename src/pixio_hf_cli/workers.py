@@ -10,18 +10,18 @@ from typing import Any
 import torch
 
 
-class Crew:
-    """Readers, and workers that each have one batch at a time.
+class Workers:
+    """Threads that read ahead, and threads that each have one batch at a time.
 
     Args:
         predicting: to be held while a model predicts; a lock where only one thread may.
     """
 
     def __init__(
-        self, num_workers: int, readers: Executor, workers: Executor, predicting: AbstractContextManager[Any]
+        self, num_workers: int, readers: Executor, computers: Executor, predicting: AbstractContextManager[Any]
     ) -> None:
         self.num_workers, self.predicting = num_workers, predicting
-        self._readers, self._workers = readers, workers
+        self._readers, self._computers = readers, computers
         self._running: set[Future[Any]] = set()
 
     def read(self, read: Callable[..., Any], *args: Any) -> "Future[Any]":
@@ -32,7 +32,7 @@ class Crew:
         """Begin to work on a batch, as soon as a worker is free; errors of batches before are raised."""
         while len(self._running) >= max(1, self.num_workers):
             self._collect()
-        self._running.add(self._workers.submit(work, *args))
+        self._running.add(self._computers.submit(work, *args))
 
     def wait(self) -> None:
         """Until nothing is worked on any more."""
@@ -41,7 +41,7 @@ class Crew:
 
     def dismiss(self) -> None:
         """Drop what was not begun, and wait for the rest."""
-        for executor in (self._readers, self._workers):
+        for executor in (self._readers, self._computers):
             executor.shutdown(cancel_futures=True)
 
     def _collect(self) -> None:
@@ -63,14 +63,14 @@ class _AtOnce(Executor):
 
 
 @contextmanager
-def open_crew(num_workers: int, predicts_in_parallel: bool) -> Iterator[Crew]:
-    """A crew of `num_workers` threads for batches and as many for reading; 0: no threads.
+def open_workers(num_workers: int, predicts_in_parallel: bool) -> Iterator[Workers]:
+    """`num_workers` threads for batches and as many for reading; 0: no threads.
 
     Where several may predict at once, they share torch's threads: on a CPU, two batches on one core each are done sooner
     than one after the other on two cores.
     """
     if not num_workers:
-        yield Crew(0, _AtOnce(), _AtOnce(), nullcontext())
+        yield Workers(0, _AtOnce(), _AtOnce(), nullcontext())
         return
     num_threads = torch.get_num_threads()
     share = max(1, num_threads // num_workers) if predicts_in_parallel else num_threads
@@ -78,9 +78,9 @@ def open_crew(num_workers: int, predicts_in_parallel: bool) -> Iterator[Crew]:
     try:
         with (
             ThreadPoolExecutor(num_workers, "read") as readers,
-            ThreadPoolExecutor(num_workers, "work", torch.set_num_threads, (share,)) as workers,
+            ThreadPoolExecutor(num_workers, "work", torch.set_num_threads, (share,)) as computers,
         ):
-            yield Crew(num_workers, readers, workers, predicting)
+            yield Workers(num_workers, readers, computers, predicting)
     finally:
         # A thread's own number is also that of threads that come later.
         torch.set_num_threads(num_threads)
