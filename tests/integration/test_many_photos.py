@@ -5,12 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import PIL.Image
 import pytest
 
+from tests.integration.stopped_process import stop_when
 from tests.integration.test_cli_commands import run
 
 
@@ -51,15 +51,9 @@ def test_a_process_that_is_interrupted_or_ended_leaves_whole_files_and_the_next_
     command += ["--num-workers", "2", "--batch-size", "2", "--skip-existing"]
     num_done = 0
     for sign, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-        )
-        while len(list(out.glob("*_color.png"))) < num_done + 5:
-            assert process.poll() is None, "it must not end before it is stopped"
-            time.sleep(0.02)
-        process.send_signal(sign)
-        _, errors = process.communicate()
-        assert process.returncode == code
+        wanted = num_done + 5
+        found, errors = stop_when(lambda wanted=wanted: len(list(out.glob("*_color.png"))) >= wanted, command, sign)
+        assert found == code
         assert b"Traceback" not in errors
         assert not list(out.glob(".*"))
         pictures = list(out.glob("*.png"))

@@ -4,7 +4,6 @@
 import signal
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from pixio_hf.visualization.video_frames import BAR_WIDTH, GAP, DepthFrames, pan
 from pixio_hf_cli import app
 from pixio_hf_cli.depth import predict_depth
 from pixio_hf_cli.loading import load_model
+from tests.integration.stopped_process import stop_when
 from tests.video_files import write_video
 
 pytest.importorskip("av")
@@ -112,15 +112,9 @@ def test_a_process_that_is_interrupted_or_ended_leaves_what_the_next_one_goes_on
     command = [sys.executable, "-m", "pixio_hf_cli", "depth", video, "--model", models["depth"], "--out", out]
     parts = out / ".walk_depth_color.mp4.parts"
     for number, (sign, code) in enumerate([(signal.SIGINT, 130), (signal.SIGTERM, 143)]):
-        process = subprocess.Popen(
-            command, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-        )
-        while not (parts / f"{2 * number:06d}.mp4").exists():
-            assert process.poll() is None, "it must not end before it is stopped"
-            time.sleep(0.02)
-        process.send_signal(sign)
-        _, errors = process.communicate()
-        assert process.returncode == code
+        part = parts / f"{2 * number:06d}.mp4"
+        found, errors = stop_when(part.exists, command, sign)
+        assert found == code
         assert b"Traceback" not in errors
         assert [path.name for path in out.iterdir()] == [parts.name]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
